@@ -1,0 +1,2 @@
+// Package bench makes up data of any size, and measures RCAS on it.
+package bench

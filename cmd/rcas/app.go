@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rcas/ingestor"
+	"rcas/market"
+	"rcas/store"
+	"rcas/store/embedded"
+	"rcas/stream"
+)
+
+// app is what commands work with: the open database and, where they need it, the open stream.
+type app struct {
+	settings *settings
+	store    *store.Store
+	stream   *stream.Stream
+	shared   string // the file that tells other commands where we serve
+}
+
+// open opens the database, migrating an embedded or an empty one, and the stream.
+//
+// The process that opens the embedded database first serves it; later ones, started on the same data directory, find where
+// in a file there and join as clients.
+func (s *settings) open(ctx context.Context) (*app, error) {
+	a, err := s.openPrepared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openStream(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// startPatience is how long a directory that somebody has locked is waited for when nobody serves it: another command is just starting,
+// stopping, or asking a short question.
+const startPatience = 30 * time.Second
+
+// openStore opens the database only.
+func (s *settings) openStore(ctx context.Context) (*app, error) {
+	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	a := &app{settings: s}
+	for deadline := time.Now().Add(startPatience); ; {
+		var err error
+		a.store, err = store.Open(ctx, store.Config{URL: s.databaseURL, Dir: filepath.Join(s.dataDir, "timescaledb"), Log: s.log})
+		if err == nil {
+			return a, nil
+		}
+		if !errors.Is(err, embedded.ErrLocked) {
+			return nil, err
+		}
+		endpoint, findErr := s.running()
+		if findErr == nil && endpoint.Database != "" {
+			a.store, err = store.Open(ctx, store.Config{URL: endpoint.Database, Embedded: true, Log: s.log})
+			return a, err
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return nil, errors.Join(err, findErr)
+		}
+	}
+}
+
+// openPrepared opens the database only, with the schema and the assets that this program needs.
+func (s *settings) openPrepared(ctx context.Context) (*app, error) {
+	a, err := s.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.prepare(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// prepare makes the schema right and loads the assets.
+func (a *app) prepare(ctx context.Context) error {
+	if a.store.Serving() || a.store.Empty() {
+		if err := a.store.Migrate(); err != nil {
+			return err
+		}
+	} else if err := a.store.CheckSchema(); err != nil {
+		return err
+	}
+	return a.store.SaveAssets(ctx, a.settings.file.Assets)
+}
+
+// countDead counts a message set aside under the part that could not handle it and the source that sent it.
+func (a *app) countDead(consumer, subject string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, source, _ := strings.Cut(subject, ".")
+	if err := a.store.AddCounts(ctx, []store.Count{{Component: consumer, Source: source, Event: "dead", N: 1}}); err != nil {
+		a.settings.log.Warn("a message set aside was not counted", "subject", subject, "error", err)
+	}
+}
+
+func (a *app) openStream(ctx context.Context) error {
+	cfg := stream.Config{URL: a.settings.natsURL, Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead, Log: a.settings.log}
+	endpoint, err := a.settings.running()
+	if cfg.URL == "" && !a.store.Serving() && err == nil && endpoint.NATS != "" {
+		cfg.URL = endpoint.NATS
+	}
+	if a.stream, err = stream.Open(ctx, cfg); err != nil {
+		return err
+	}
+	if a.store.Serving() || a.stream.Serving() {
+		return a.share()
+	}
+	return nil
+}
+
+// endpoint is where a process serves what is embedded in it.
+type endpoint struct {
+	PID      int    `json:"pid"`
+	Database string `json:"database,omitempty"`
+	NATS     string `json:"nats,omitempty"`
+}
+
+func (s *settings) endpointFile() string { return filepath.Join(s.dataDir, "serving.json") }
+
+// share tells other commands where this process serves. The file holds the stream's token, so it is for this user only.
+func (a *app) share() error {
+	e := endpoint{PID: os.Getpid()}
+	if a.store.Serving() {
+		e.Database = a.store.URL()
+	}
+	if a.stream.Serving() {
+		e.NATS = a.stream.URL()
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	a.shared = a.settings.endpointFile()
+	if err := os.WriteFile(a.shared, text, 0o600); err != nil {
+		return fmt.Errorf("tell other commands where the database is: %w", err)
+	}
+	return nil
+}
+
+// running returns where another process serves this data directory, or an error when none does.
+func (s *settings) running() (endpoint, error) {
+	var e endpoint
+	text, err := os.ReadFile(s.endpointFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, errors.New("another rcas is just starting or stopping on this data directory; try again")
+	}
+	if err != nil {
+		return e, fmt.Errorf("find the running rcas: %w", err)
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		return e, fmt.Errorf("find the running rcas in %s: %w", s.endpointFile(), err)
+	}
+	if !alive(e.PID) {
+		return endpoint{}, errors.New("the rcas that served this data directory is gone; try again")
+	}
+	return e, nil
+}
+
+// Close closes what is open.
+func (a *app) Close() error {
+	if a.shared != "" {
+		_ = os.Remove(a.shared)
+	}
+	if a.stream != nil {
+		a.stream.Close()
+	}
+	if a.store != nil {
+		return a.store.Close()
+	}
+	return nil
+}
+
+// door opens the way into the stream for sources.
+func (a *app) door() *ingestor.Door {
+	known := map[string]bool{}
+	for _, asset := range a.settings.file.Assets {
+		known[asset.Symbol] = true
+	}
+	return ingestor.NewDoor(ingestor.DoorConfig{
+		Stream: a.stream, Matcher: market.NewMatcher(a.settings.file.Assets), Detect: detectLanguage,
+		KeepUnmapped: a.settings.file.KeepUnmapped, Known: func(symbol string) bool { return known[symbol] },
+		Now: time.Now, Log: a.settings.log,
+	})
+}

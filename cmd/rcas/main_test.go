@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// beRcas makes the test binary act as rcas, so that tests can start, kill and count real processes of the code under test.
+const beRcas = "TEST_BINARY_IS_RCAS"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beRcas) != "" {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// process is rcas with arguments, in a process of its own. Variables of the surroundings do not reach it.
+func process(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "RCAS_") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	cmd.Env = append(cmd.Env, beRcas+"=1")
+	return cmd
+}
+
+// rcas runs to the end and returns what it printed.
+func rcas(t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	cmd := process(t, args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err = cmd.Run(); err != nil {
+		err = fmt.Errorf("%w: %s", err, errOut.String())
+	}
+	return out.String(), err
+}
+
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := rcas(t, args...)
+	require.NoError(t, err)
+	return out
+}
+
+// sqlRows asks through the command that users ask with.
+func sqlRows(t *testing.T, where []string, query string) []map[string]any {
+	t.Helper()
+	var rows []map[string]any
+	require.NoError(t, json.Unmarshal([]byte(must(t, append(append([]string{"sql", "--json"}, where...), query)...)), &rows))
+	return rows
+}
+
+// writeArchive makes an archive of n posts and n/4 bars; a tenth of the posts comes twice.
+func writeArchive(t *testing.T, n int) (files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	var posts, bars strings.Builder
+	start := time.Date(2021, 5, 4, 0, 0, 0, 0, time.UTC)
+	for i := range n {
+		line := fmt.Sprintf(`{"id":"%d","created_at":%q,"text":"bitcoin number%d is great and $ETH too, user %d says","lang":"en","followers":%d}`+"\n",
+			i, start.Add(time.Duration(i)*1700*time.Millisecond).Format(time.RFC3339Nano), i%50, i%7, i%1000)
+		posts.WriteString(line)
+		if i%10 == 0 {
+			posts.WriteString(line)
+		}
+	}
+	bars.WriteString("time,symbol,open,high,low,close,volume\n")
+	for i := range n / 4 {
+		fmt.Fprintf(&bars, "%s,BTC,%d,%d,%d,%d,%d\n", start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), 100+i%7, 110+i%7, 90, 101+i%5, i%3)
+	}
+	files = []string{filepath.Join(dir, "posts.ndjson"), filepath.Join(dir, "bars.csv")}
+	require.NoError(t, os.WriteFile(files[0], []byte(posts.String()), 0o600))
+	require.NoError(t, os.WriteFile(files[1], []byte(bars.String()), 0o600))
+	return files
+}
+
+// contents sums up everything that must be there exactly once.
+const contents = `SELECT
+	(SELECT count(*) FROM tweets) AS tweets,
+	(SELECT count(*) FROM prices) AS prices,
+	(SELECT count(*) FROM sentiments) AS sentiments,
+	(SELECT sum(n) FROM term_counts) AS terms,
+	(SELECT md5(string_agg(term || symbol || n, ',' ORDER BY term, symbol)) FROM
+		(SELECT term, symbol, sum(n) AS n FROM term_counts GROUP BY 1, 2) t) AS term_digest,
+	(SELECT sum(posts) FROM mood_1h) AS posts_in_windows,
+	(SELECT round(sum(volume)::numeric, 6) FROM prices_1h) AS volume_in_windows,
+	(SELECT count(*) FROM tweets t WHERE NOT EXISTS
+		(SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time)) AS unscored`
+
+func TestReplayTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	files := writeArchive(t, 2000)
+	where := []string{"--data-dir", t.TempDir()}
+	var first, second replayReport
+	require.NoError(t, json.Unmarshal([]byte(must(t, append(append([]string{"replay", "--json"}, where...), files...)...)), &first))
+	before := sqlRows(t, where, contents)
+	require.NoError(t, json.Unmarshal([]byte(must(t, append(append([]string{"replay", "--json"}, where...), files...)...)), &second))
+	require.Equal(t, before, sqlRows(t, where, contents))
+
+	require.Equal(t, rowsReport{Read: 2200, Stored: 2000, Duplicates: 200, Dropped: map[string]int64{}}, first.Tweets)
+	require.Equal(t, rowsReport{Read: 2000, Stored: 2000, Dropped: map[string]int64{}}, first.Prices)
+	require.EqualValues(t, 4000, first.Sentiments.Stored)
+	require.EqualValues(t, 500, first.Bars)
+	require.Equal(t, rowsReport{Read: 2200, Duplicates: 2200, Dropped: map[string]int64{}}, second.Tweets)
+	require.EqualValues(t, 0, second.Sentiments.Stored)
+	require.EqualValues(t, 0, before[0]["unscored"])
+}
+
+func TestBadInputLosesNothingAroundIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good := func(i int) string {
+		return fmt.Sprintf(`{"id":"good%d","created_at":"2021-05-04T00:00:%02dZ","text":"bitcoin is fine","lang":"en"}`, i, i)
+	}
+	lines := []string{
+		good(1), `{"id":"x","created_at":`, good(2), `{"id":3,"created_at":"yesterday","text":7}`, `[]`, `null`, good(3),
+		`{"created_at":"2021-05-04T00:00:00Z","text":"bitcoin without id"}`, `{"id":"nt","text":"bitcoin without time"}`,
+		`{"id":"future","created_at":"2199-01-01T00:00:00Z","text":"bitcoin later"}`,
+		`{"id":"old","created_at":"1999-01-01T00:00:00Z","text":"bitcoin before bitcoin"}`,
+		`{"id":"utf8","created_at":"2021-05-04T00:01:00Z","text":"bitcoin ` + "\xff\xfe" + `"}`,
+		`{"id":"nul","created_at":"2021-05-04T00:01:01Z","text":"bitcoin \u0000 nul"}`,
+		`{"id":"unmapped","created_at":"2021-05-04T00:01:02Z","text":"nothing about coins"}`,
+		`{"id":"long","created_at":"2021-05-04T00:01:03Z","text":"bitcoin ` + strings.Repeat("x", 10<<20) + `"}`, good(4),
+		`{"id":"name","source":"\u0000","created_at":"2021-05-04T00:01:04Z","text":"bitcoin"}`,
+	}
+	files := map[string]string{
+		"posts.ndjson": strings.Join(lines, "\n") + "\n",
+		"bars.csv": "time,symbol,open,high,low,close,volume\n2021-05-04T00:00:00Z,BTC,1,2,0.5,1.5,3\n2021-05-04T00:01:00Z,BTC,NaN,2,1,1,1\n" +
+			"2021-05-04T00:02:00Z,BTC,-1,2,-3,1,1\n2021-05-04T00:03:00Z,BTC,1,2,0.5,1.5,3\n2021-05-04T00:04:00Z,BTC,1\n",
+		"empty.ndjson": "", "picture.png": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00\x01\x02", 100), "cut.gz": "\x1f\x8b\x08\x00\x00\x00",
+	}
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	where := []string{"--data-dir", t.TempDir()}
+	var r replayReport
+	require.NoError(t, json.Unmarshal([]byte(must(t, append([]string{"replay", "--json", dir}, where...)...)), &r))
+	require.EqualValues(t, 7, r.Tweets.Stored, "four good ones, invalid UTF-8, NUL, and the long one, cut: %+v", r)
+	require.EqualValues(t, 8, r.Prices.Stored)
+	require.EqualValues(t, 0, r.Dead)
+	require.EqualValues(t, r.Tweets.Read, r.Tweets.Stored+r.Tweets.Duplicates+sum(r.Tweets.Dropped))
+	require.EqualValues(t, 1, r.Tweets.Dropped["future"])
+	require.EqualValues(t, 1, r.Tweets.Dropped["ancient"])
+	require.EqualValues(t, 1, r.Tweets.Dropped["unmapped"])
+	require.NotEmpty(t, r.First)
+	require.Contains(t, strings.Join(r.First, "\n"), "posts.ndjson:8")
+	problems := strings.Join(r.Problems, "\n")
+	require.Contains(t, problems, "picture.png")
+	require.Contains(t, problems, "cut.gz")
+	ids := sqlRows(t, where, `SELECT string_agg(id, ' ' ORDER BY id) AS ids, max(length(text)) AS longest FROM tweets`)
+	require.Equal(t, "good1 good2 good3 good4 long nul utf8", ids[0]["ids"])
+	require.LessOrEqual(t, ids[0]["longest"], float64(128<<10))
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	t.Parallel()
+	home := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--no-such-flag"}, "rcas --help"},
+		{[]string{"replay"}, "requires at least 1 arg"},
+		{[]string{"replay", "--speed", "fast", "x"}, "60x"},
+		{[]string{"sql", "--database-url", "mysql://x", "SELECT 1"}, "postgres://"},
+		{[]string{"sql", "--database-url", "postgres://u:secret@127.0.0.1:1/x", "SELECT 1"}, "RCAS_DATABASE_URL"},
+		{[]string{"status", "--config", "missing.yaml"}, "missing.yaml"},
+		{[]string{"model", "eval", "--labels", "missing.tsv"}, "missing.tsv"},
+		{[]string{"migrate", "down"}, "--yes"},
+		{[]string{"migrate"}, "up, down or version"},
+	} {
+		_, err := rcas(t, append([]string{"--data-dir", home}, c.args...)...)
+		require.ErrorContains(t, err, c.want, "%v", c.args)
+		require.NotContains(t, err.Error(), "secret")
+		require.LessOrEqual(t, strings.Count(strings.TrimSpace(err.Error()), "\n"), 0, "one line: %v", err)
+	}
+}
+
+func TestUnknownConfigurationIsAnError(t *testing.T) {
+	t.Parallel()
+	cmd := process(t, "migrate", "version", "--data-dir", t.TempDir())
+	cmd.Env = append(cmd.Env, "RCAS_DATABSE_URL=postgres://x")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "RCAS_DATABSE_URL")
+
+	file := filepath.Join(t.TempDir(), "rcas.yaml")
+	for content, want := range map[string]string{
+		"asets: []\n":                                  "asets",
+		"sources:\n  coinbase:\n    ulr: x\n":          "ulr",
+		"sources:\n  myspace: {}\n":                    "myspace",
+		"assets:\n  - symbol: BTC\n    nme: Bitcoin\n": "nme",
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		_, err := rcas(t, "up", "--data-dir", t.TempDir(), "--config", file)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestBenchSeesEveryComment(t *testing.T) {
+	t.Parallel()
+	var r benchReport
+	require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "3000", "--data-dir", t.TempDir())), &r))
+	require.Equal(t, 3000, r.Comments)
+	require.Len(t, r.Ceilings, 4)
+	for _, c := range r.Ceilings {
+		require.Positive(t, c.MessagesPerSecond, c.Part)
+	}
+	require.NotEmpty(t, r.Processes)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rcas/alert"
+	"rcas/ingestor"
+	"rcas/scorer"
+)
+
+// pipeline says which parts of RCAS run in this process.
+type pipeline struct {
+	write, score bool
+	door         *ingestor.Door // whose counts are saved; nil where no source runs
+	sources      []ingestor.Source
+	scoring      scoringFlags
+	alerts       bool // look for divergences and tell of them
+	noJobs       bool // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
+}
+
+// run works until ctx ends or a part fails for good. The database's jobs run wherever the embedded database is served.
+func (a *app) run(ctx context.Context, p pipeline) error {
+	alerts, err := alert.New(alert.Config{
+		Rule: a.settings.file.Alerts.rule(), Webhook: a.settings.env["RCAS_WEBHOOK_URL"], Log: a.settings.log,
+	}, a.store.Pool(), a.stream.Conn())
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if !p.noJobs {
+		group.Go(func() error { return a.store.RunJobs(ctx) })
+	}
+	if p.write {
+		writer := &ingestor.Writer{Stream: a.stream, Store: a.store, Log: a.settings.log}
+		group.Go(func() error { return writer.Run(ctx) })
+	}
+	if p.score {
+		service := a.scorer(p.scoring)
+		group.Go(func() error { return service.Run(ctx) })
+	}
+	if p.alerts {
+		group.Go(func() error { return alerts.Run(ctx) })
+	}
+	for _, source := range p.sources {
+		group.Go(func() error {
+			if err := source.Run(ctx, p.door); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("source %s: %w", source.Name(), err)
+			}
+			return nil
+		})
+	}
+	if p.door != nil {
+		group.Go(func() error { return a.saveCounts(ctx, p.door) })
+	}
+	return group.Wait()
+}
+
+// saveCounts moves the door's counts into the database every few seconds, and once more at the end.
+func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return door.SaveCounts(last, a.store)
+		case <-ticker.C:
+			if err := door.SaveCounts(ctx, a.store); err != nil && ctx.Err() == nil {
+				a.settings.log.Warn("trying again", "error", err)
+			}
+		}
+	}
+}
+
+func (a *app) scorer(flags scoringFlags) *scorer.Service {
+	return &scorer.Service{
+		Stream: a.stream, Store: a.store, Log: a.settings.log, MinConfidence: flags.minConfidence,
+		Open: a.settings.openModel, Default: scorer.BundledName,
+	}
+}
+
+// openModel loads a model by name: the bundled one, or a directory of that name in the models directory.
+func (s *settings) openModel(ctx context.Context, name string) (scorer.Model, error) {
+	options := scorer.Options{Log: s.log}
+	if name == scorer.BundledName {
+		return scorer.Bundled(ctx, options)
+	}
+	if s.modelsDir == "" {
+		return nil, fmt.Errorf("model %q is not the bundled one (%s); say with --models-dir where its directory is", name, scorer.BundledName)
+	}
+	if strings.ContainsAny(name, `/\`) || name == ".." {
+		return nil, fmt.Errorf("model %q: a model's name is the name of its directory in %s, without a path", name, s.modelsDir)
+	}
+	dir := filepath.Join(s.modelsDir, name)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no model %q in %s", name, s.modelsDir)
+	}
+	return scorer.Load(ctx, dir, options)
+}

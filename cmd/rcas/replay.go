@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rcas/ingestor"
+	"rcas/ingestor/archive"
+	"rcas/store"
+)
+
+func newReplay(s *settings) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "replay FILE|DIR|GLOB…",
+		Short: "Send archived posts and prices down the road, to the end",
+		Long: `Read archives of posts and prices, publish them, and wait until all of them are stored, scored and in the windows. Files are
+known by their content: Twitter v1.1 and v2 JSON, Reddit comments, normalised NDJSON, OHLCV and trade CSV, Binance archives;
+plain or as gzip, bzip2, zstd, zip or tar, in folders of any depth. Replaying the same files again changes nothing.`,
+		Example: "  rcas replay posts.ndjson prices.csv\n  rcas replay --speed 60x --rebase now archive/",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	asJSON := jsonFlag(cmd)
+	speed := cmd.Flags().String("speed", "max", "max, or a multiple of real time: 1x, 60x, 0.5x")
+	rebase := cmd.Flags().String("rebase", "", `"now" shifts all times so that the last event happens now`)
+	var scoring scoringFlags
+	scoring.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		factor, err := parseSpeed(*speed)
+		if err != nil {
+			return err
+		}
+		if *rebase != "" && *rebase != "now" {
+			return fmt.Errorf(`--rebase %s: only "now" is known`, *rebase)
+		}
+		cfg := archive.Config{Paths: args, Speed: factor, Log: s.log}
+		if *rebase == "now" {
+			cfg.Rebase = time.Now()
+		}
+		a, err := s.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer a.Close()
+		report, err := a.replay(cmd.Context(), cfg, scoring, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), report)
+		}
+		return report.print(cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// parseSpeed returns 0 for max.
+func parseSpeed(s string) (float64, error) {
+	if s == "max" {
+		return 0, nil
+	}
+	factor, err := strconv.ParseFloat(strings.TrimSuffix(s, "x"), 64)
+	if err != nil || !(factor > 0) || factor > 1e6 {
+		return 0, fmt.Errorf("--speed %s: write max, or a multiple of real time such as 1x or 60x", s)
+	}
+	return factor, nil
+}
+
+// replayReport is what became of a replay.
+type replayReport struct {
+	Tweets rowsReport `json:"tweets"`
+	Prices rowsReport `json:"prices"`
+	// Bars of OHLCV that were read; each is four prices.
+	Bars       int64           `json:"bars"`
+	Sentiments sentimentReport `json:"sentiments"`
+	// Dead letters that the replay added.
+	Dead int64 `json:"dead"`
+	// Notes of the source and the door that are no drops: skew, truncated archives, ….
+	Notes map[string]int64 `json:"notes,omitempty"`
+	// First names the first line dropped for each reason of the archive; Problems the files that could not be read (to their end).
+	First             []string `json:"first,omitempty"`
+	Problems          []string `json:"problems,omitempty"`
+	Seconds           float64  `json:"seconds"`
+	MessagesPerSecond float64  `json:"messages_per_second"`
+}
+
+// rowsReport balances: read = stored + duplicates + the sum of dropped + dead letters.
+type rowsReport struct {
+	Read       int64            `json:"read"`
+	Stored     int64            `json:"stored"`
+	Duplicates int64            `json:"duplicates"`
+	Dropped    map[string]int64 `json:"dropped"`
+}
+
+type sentimentReport struct {
+	Stored  int64            `json:"stored"`
+	Scored  int64            `json:"scored"`
+	Skipped map[string]int64 `json:"skipped"`
+}
+
+// replay runs source, writer and scorer until the archive is read and the road is empty, and brings the windows up to date.
+func (a *app) replay(ctx context.Context, cfg archive.Config, scoring scoringFlags, terminal io.Writer) (*replayReport, error) {
+	started := time.Now()
+	before, err := a.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bar := newProgress(terminal, "replay")
+	cfg.Progress = func(done, total int64) { bar.update(done, total, "reading") }
+	source, door := archive.New(cfg), a.door()
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	worked := make(chan error, 1)
+	go func() {
+		worked <- a.run(working, pipeline{write: true, score: true, scoring: scoring, noJobs: cfg.Speed == 0})
+	}()
+	drained := make(chan error, 1)
+	go func() { drained <- a.drive(working, source, door, bar) }()
+	select {
+	case err = <-drained:
+		stop()
+		err = errors.Join(err, unlessStopped(<-worked))
+	case err = <-worked: // The writer or the scorer failed for good.
+		stop()
+		err = errors.Join(err, unlessStopped(<-drained))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := a.store.RefreshWindows(ctx); err != nil {
+		return nil, err
+	}
+	after, err := a.counted(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report := newReplayReport(source.Stats(), door.Venues(), before, after)
+	report.Seconds = time.Since(started).Seconds()
+	report.MessagesPerSecond = float64(report.Tweets.Read+report.Prices.Read) / report.Seconds
+	_, err = a.store.Vacuum(ctx) // whoever asks next finds statistics
+	return report, err
+}
+
+// unlessStopped drops the error of a part that was told to stop because another failed.
+func unlessStopped(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// drive reads the archive to its end and waits until the road is empty.
+func (a *app) drive(ctx context.Context, source *archive.Archive, door *ingestor.Door, bar *progress) error {
+	defer bar.done()
+	if err := source.Run(ctx, door); err != nil {
+		return err
+	}
+	if err := door.Flush(ctx); err != nil {
+		return err
+	}
+	var most uint64
+	if err := a.stream.WaitDrained(ctx, func(left uint64) {
+		most = max(most, left)
+		bar.update(int64(most-left), int64(most), thousands(int64(left))+" steps left")
+	}); err != nil {
+		return err
+	}
+	return door.SaveCounts(ctx, a.store)
+}
+
+// counted is the state of what a replay reports as differences.
+type counted struct {
+	counts map[store.Count]int64 // keyed with N = 0
+	dead   uint64
+}
+
+func (a *app) counted(ctx context.Context) (counted, error) {
+	list, err := a.store.Counts(ctx)
+	if err != nil {
+		return counted{}, err
+	}
+	c := counted{counts: map[store.Count]int64{}}
+	for _, count := range list {
+		n := count.N
+		count.N = 0
+		c.counts[count] = n
+	}
+	c.dead, err = a.stream.DeadCount(ctx)
+	return c, err
+}
+
+// newReplayReport sorts the differences between two counts.
+func newReplayReport(stats archive.Stats, venues []string, before, after counted) *replayReport {
+	r := &replayReport{
+		Tweets:     rowsReport{Dropped: map[string]int64{}},
+		Prices:     rowsReport{Dropped: map[string]int64{}},
+		Bars:       stats.Bars,
+		Sentiments: sentimentReport{Skipped: map[string]int64{}},
+		Dead:       int64(after.dead) - int64(before.dead),
+		Notes:      map[string]int64{},
+		Problems:   stats.Errors,
+	}
+	for _, reason := range sortedKeys(stats.Drops) {
+		r.First = append(r.First, reason+": "+stats.Drops[reason].First)
+	}
+	for count, n := range after.counts {
+		if n -= before.counts[count]; n == 0 {
+			continue
+		}
+		rows := &r.Tweets
+		if slices.Contains(venues, count.Source) {
+			rows = &r.Prices
+		}
+		r.add(rows, count, n)
+	}
+	return r
+}
+
+func (r *replayReport) add(rows *rowsReport, count store.Count, n int64) {
+	reason, dropped := strings.CutPrefix(count.Event, "dropped:")
+	skipped, unjudged := strings.CutPrefix(count.Event, "skipped:")
+	switch {
+	case count.Component == "scorer" && unjudged:
+		r.Sentiments.Skipped[skipped] += n
+		r.Sentiments.Stored += n
+	case count.Component == "scorer":
+		r.Sentiments.Scored += n
+		r.Sentiments.Stored += n
+	case count.Event == "stored":
+		rows.Stored += n
+	case count.Event == "duplicate":
+		rows.Duplicates += n
+	case count.Event == "read":
+		rows.Read += n
+	case dropped:
+		rows.Dropped[reason] += n
+	case count.Event != "published":
+		r.Notes[count.Source+": "+count.Event] += n
+	}
+}
+
+func (r *replayReport) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tread\tstored\tthere before\tdropped\t")
+	for _, row := range []struct {
+		name string
+		rows rowsReport
+	}{{"posts", r.Tweets}, {"prices", r.Prices}} {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", row.name, thousands(row.rows.Read), thousands(row.rows.Stored),
+			thousands(row.rows.Duplicates), thousands(sum(row.rows.Dropped)))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "sentiments stored: %s, of which judged: %s%s\n", thousands(r.Sentiments.Stored), thousands(r.Sentiments.Scored),
+		reasonList(", not judged: ", r.Sentiments.Skipped))
+	fmt.Fprint(out, reasonList("posts dropped: ", r.Tweets.Dropped, "\n"), reasonList("prices dropped: ", r.Prices.Dropped, "\n"),
+		reasonList("noted: ", r.Notes, "\n"))
+	for _, first := range r.First {
+		fmt.Fprintln(out, "first", first)
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(out, "problem:", problem)
+	}
+	if r.Dead > 0 {
+		fmt.Fprintf(out, "dead letters: %d (rcas dead list shows them)\n", r.Dead)
+	}
+	_, err := fmt.Fprintf(out, "%.1f seconds, %s messages a second, until the windows showed them all\n", r.Seconds,
+		thousands(int64(r.MessagesPerSecond)))
+	return err
+}
+
+func sum(m map[string]int64) (total int64) {
+	for _, n := range m {
+		total += n
+	}
+	return total
+}
+
+// reasonList writes "prefix reason 3, other 1" or nothing.
+func reasonList(prefix string, counts map[string]int64, suffix ...string) string {
+	if len(counts) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, reason := range sortedKeys(counts) {
+		parts = append(parts, reason+" "+thousands(counts[reason]))
+	}
+	return prefix + strings.Join(parts, ", ") + strings.Join(suffix, "")
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot builds the command tree over one set of settings.
+func newRoot(environ []string) *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "rcas",
+		Short: "Real-time cryptocurrency analysis: the mood of social media against the price",
+		Long: `RCAS reads posts and prices, stores them in TimescaleDB, lets a model judge the mood of each post, and shows how
+mood and price move together, and where they part ways.
+
+Without further settings everything runs inside this one process: NATS JetStream, and TimescaleDB as WebAssembly. Begin with
+
+    rcas demo          a replayed week with its answers, in a minute
+    rcas up --live     real posts and real prices, from feeds that need no key
+    rcas sql "SELECT * FROM mood_price('BTC', now() - INTERVAL '1 day', now(), '1 hour')"
+
+Every flag is also a variable: --database-url is RCAS_DATABASE_URL. A variable that begins with RCAS_ and is not known is an
+error.`,
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.resolve(cmd, environ) },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL server with TimescaleDB; unset: embedded, in the data directory")
+	flags.StringVar(&s.natsURL, "nats-url", "", "NATS server with JetStream; unset: inside this process, stored in the data directory")
+	flags.StringVar(&s.dataDir, "data-dir", "", "where the embedded database and stream are kept (default "+defaultDataDir()+")")
+	flags.StringVar(&s.configFile, "config", "", "YAML file with assets and sources (see docs/configuration.md)")
+	flags.StringVar(&s.modelsDir, "models-dir", "", "directory of model directories, beside the bundled model")
+	flags.TextVar(&s.logLevel, "log-level", slog.LevelWarn, "what is logged to standard error: debug, info, warn or error")
+	root.AddCommand(
+		newMigrate(s), newUp(s), newIngest(s), newScore(s), newReplay(s), newDemo(s),
+		newStatus(s), newSQL(s), newBacktest(s), newDead(s), newModel(s), newRescore(s), newBench(s), newSetup(s),
+	)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+	})
+	return root
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"rcas/alert"
+	"rcas/market"
+)
+
+// settings are what flags, variables and the YAML file say. A flag wins over its variable.
+type settings struct {
+	databaseURL, natsURL, dataDir, configFile, modelsDir string
+	logLevel                                             slog.Level
+
+	file file
+	log  *slog.Logger
+	env  map[string]string // the RCAS_ variables that are not flags
+}
+
+// file is the YAML file. Every key is optional.
+type file struct {
+	// Assets replaces the coins that RCAS knows by itself.
+	Assets []market.Asset `yaml:"assets"`
+	// Sources says which feeds run and how.
+	Sources map[string]yaml.Node `yaml:"sources"`
+	// KeepUnmapped stores posts that speak of no known coin instead of dropping them.
+	KeepUnmapped bool `yaml:"keep_unmapped"`
+	// Alerts is the rule by which divergences become alerts.
+	Alerts alertsConfig `yaml:"alerts"`
+}
+
+// alertsConfig is the rule for alerts. What is left out has the defaults of divergence() and record_alerts().
+type alertsConfig struct {
+	Width       time.Duration `yaml:"width"`
+	Baseline    int           `yaml:"baseline"`
+	Threshold   float64       `yaml:"threshold"`
+	MinPosts    int           `yaml:"min_posts"`
+	Persistence int           `yaml:"persistence"`
+	Cooldown    time.Duration `yaml:"cooldown"`
+}
+
+func (c alertsConfig) rule() alert.Rule {
+	return alert.Rule{Width: c.Width, Baseline: c.Baseline, Threshold: c.Threshold, MinPosts: c.MinPosts, Persistence: c.Persistence,
+		Cooldown: c.Cooldown}
+}
+
+// variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
+var variables = []string{
+	"RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID", "RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL",
+	"RCAS_ONNXRUNTIME_LIB", "RCAS_TEST_DATABASE_URL", "RCAS_BENCH_DATABASE_URL",
+	"RCAS_FEED_RECORDINGS", "RCAS_DEMO",
+}
+
+// resolve fills in what flags leave open, once the command line is parsed.
+func (s *settings) resolve(cmd *cobra.Command, environ []string) error {
+	if err := s.readVariables(cmd, environ); err != nil {
+		return err
+	}
+	if s.dataDir == "" {
+		s.dataDir = defaultDataDir()
+	}
+	if s.dataDir == "" {
+		return errors.New("there is no home directory to keep data in; set --data-dir")
+	}
+	dir, err := filepath.Abs(s.dataDir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	s.dataDir = dir
+	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: s.logLevel}))
+	return s.readFile()
+}
+
+func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
+	s.env = map[string]string{}
+	known := map[string]bool{}
+	for _, flag := range allFlags(cmd.Root()) {
+		known[variable(flag)] = true
+	}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "RCAS_") {
+			continue
+		}
+		if secret, ok := strings.CutSuffix(name, "_FILE"); ok && slices.Contains(variables, secret) || secret == "RCAS_DATABASE_URL" && ok {
+			text, err := os.ReadFile(value)
+			if err != nil {
+				return fmt.Errorf("read the secret of %s: %w", name, err)
+			}
+			name, value = secret, strings.TrimSpace(string(text))
+		}
+		switch {
+		case slices.Contains(variables, name):
+			s.env[name] = value
+		case !known[name]:
+			return fmt.Errorf("variable %s is not known; the flags of rcas --help, written like RCAS_DATABASE_URL, are, and %s",
+				name, strings.Join(variables, ", "))
+		default:
+			flag := cmd.Flags().Lookup(strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "RCAS_")), "_", "-"))
+			if flag == nil || flag.Changed || value == "" {
+				continue
+			}
+			if err := flag.Value.Set(value); err != nil {
+				return fmt.Errorf("variable %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func allFlags(cmd *cobra.Command) []string {
+	var names []string
+	collect := func(f *pflag.Flag) { names = append(names, f.Name) }
+	cmd.PersistentFlags().VisitAll(collect)
+	cmd.Flags().VisitAll(collect)
+	for _, sub := range cmd.Commands() {
+		names = append(names, allFlags(sub)...)
+	}
+	return names
+}
+
+// variable is the name of a flag's variable.
+func variable(flag string) string {
+	return "RCAS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func (s *settings) readFile() error {
+	if s.configFile == "" {
+		assets, err := market.DefaultAssets()
+		s.file.Assets = assets
+		return err
+	}
+	text, err := os.ReadFile(s.configFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no configuration file %s", s.configFile)
+	}
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&s.file); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("configuration %s: %w", s.configFile, err)
+	}
+	if len(s.file.Assets) == 0 {
+		s.file.Assets, err = market.DefaultAssets()
+		return err
+	}
+	if err := market.ValidateAssets(s.file.Assets); err != nil {
+		return fmt.Errorf("configuration %s: %w", s.configFile, err)
+	}
+	return nil
+}
+
+// defaultDataDir follows each system's custom; "" where there is no home.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "rcas")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "rcas")
+	}
+	return filepath.Join(home, ".local", "share", "rcas")
+}

@@ -1,0 +1,105 @@
+package dashboards
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	postgresUID = "rcas-postgres"
+	marketUID   = "rcas-market"
+)
+
+var sourceTypes = map[string]string{postgresUID: "grafana-postgresql-datasource", marketUID: "rcas-market-datasource"}
+
+func TestDashboards(t *testing.T) {
+	t.Parallel()
+	uids, titles := map[string]bool{}, map[string]bool{}
+	for name, b := range boards(t) {
+		require.Regexp(t, `^rcas-[a-z]+$`, b.UID, name)
+		require.False(t, uids[b.UID], "%s: the uid %s is taken", name, b.UID)
+		require.False(t, titles[b.Title], "%s: the title %s is taken", name, b.Title)
+		uids[b.UID], titles[b.Title] = true, true
+		require.Equal(t, 42, b.SchemaVersion, name)
+		require.NotEmpty(t, b.Description, name)
+		require.Contains(t, b.Tags, "rcas", name)
+		require.Equal(t, "utc", b.Timezone, "%s: windows of days begin at midnight UTC", name)
+		require.False(t, b.Editable, name)
+		require.Len(t, b.Links, 1, name)
+		require.True(t, b.Links[0].IncludeVars && b.Links[0].KeepTime, "%s: variables and time carry through the links", name)
+		ids := map[int]bool{}
+		for _, p := range b.Panels {
+			checkPanel(t, name, p)
+			require.False(t, ids[p.ID], "%s: panel %d is there twice", name, p.ID)
+			ids[p.ID] = true
+		}
+		checkGrid(t, name, b.Panels)
+		checkVariables(t, name, b)
+	}
+	for name, b := range boards(t) {
+		for _, target := range regexp.MustCompile(`/d/([a-z-]+)`).FindAllStringSubmatch(dump(t, b), -1) {
+			require.True(t, uids[target[1]], "%s links to the dashboard %s, which is not there", name, target[1])
+		}
+	}
+}
+
+func checkPanel(t *testing.T, file string, p *panel) {
+	where := file + ": " + p.Title
+	require.NotEmpty(t, p.Title, "%s: panel %d has no title", file, p.ID)
+	require.NotEmpty(t, p.Description, where)
+	require.NotEmpty(t, p.FieldConfig.Defaults.Unit, "%s has no unit", where)
+	require.NotEmpty(t, p.FieldConfig.Defaults.NoValue, "%s does not say why it is empty", where)
+	require.NotNil(t, p.FieldConfig.Defaults.Thresholds, "%s has no thresholds", where)
+	require.Nil(t, p.FieldConfig.Defaults.Thresholds.Steps[0].Value, "%s: the first threshold has no value: it is minus infinity", where)
+	require.NotEmpty(t, p.Targets, where)
+	require.Equal(t, sourceTypes[p.Datasource.UID], p.Datasource.Type, where)
+	refs := map[string]bool{}
+	for _, q := range p.Targets {
+		require.Equal(t, p.Datasource, q.Datasource, where)
+		require.False(t, refs[q.RefID], where)
+		refs[q.RefID] = true
+		if q.Datasource.UID == postgresUID {
+			require.True(t, q.RawQuery && q.EditorMode == "code" && q.RawSQL != "", where)
+			require.Contains(t, []string{"table", "time_series"}, q.Format, where)
+		} else {
+			require.NotEmpty(t, q.QueryType, where)
+		}
+	}
+}
+
+// checkGrid requires that no two panels lie over each other and none leaves the 24 columns.
+func checkGrid(t *testing.T, file string, panels []*panel) {
+	for i, p := range panels {
+		g := p.GridPos
+		require.True(t, g.W > 0 && g.H > 0 && g.X >= 0 && g.X+g.W <= 24, "%s: %s lies outside the grid", file, p.Title)
+		for _, q := range panels[:i] {
+			o := q.GridPos
+			apart := g.X+g.W <= o.X || o.X+o.W <= g.X || g.Y+g.H <= o.Y || o.Y+o.H <= g.Y
+			require.True(t, apart, "%s: %s lies over %s", file, p.Title, q.Title)
+		}
+	}
+}
+
+var reference = regexp.MustCompile(`\$\{([a-zA-Z_.]+)(?::[a-z]+)?\}`)
+
+// checkVariables requires that every variable is explained, and every reference means one.
+func checkVariables(t *testing.T, file string, b *board) {
+	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To"}
+	for _, v := range b.Templating.List {
+		require.NotEmpty(t, v.Label, "%s: %s", file, v.Name)
+		require.NotEmpty(t, v.Description, "%s: %s", file, v.Name)
+		if len(v.Options) > 0 {
+			require.True(t, slices.ContainsFunc(v.Options, func(o option) bool { return o.Value == v.Current.Value }), "%s: %s", file, v.Name)
+		}
+		known = append(known, v.Name)
+	}
+	for _, m := range reference.FindAllStringSubmatch(dump(t, b), -1) {
+		if !strings.HasPrefix(m[0], "${width:") || slices.Contains(known, "width") {
+			require.Contains(t, known, m[1], file)
+		}
+	}
+}

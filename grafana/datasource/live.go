@@ -1,0 +1,230 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/grafana/grafana-plugin-sdk-go/live"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// liveEvery is how long values are gathered before they are pushed: with it, a value is in the panel well within 250 ms.
+	liveEvery = 100 * time.Millisecond
+	// liveMost bounds the rows of one push; of more, every n-th is kept, and always the last.
+	liveMost = 250
+	// liveQueue bounds what waits between NATS and a push.
+	liveQueue = 20_000
+)
+
+// channel is what a live query streams. Its path, prices/BTC/kraken or sentiments/BTC, is the name of Grafana's channel: panels
+// that ask the same share one.
+type channel struct{ kind, symbol, venue string }
+
+func (c channel) path() string { return path.Join(c.kind, c.symbol, c.venue) }
+
+func readChannel(p string) (channel, error) {
+	parts := strings.Split(p, "/")
+	var c channel
+	if len(parts) >= 2 && len(parts) <= 3 {
+		c = channel{kind: parts[0], symbol: parts[1]}
+		if len(parts) == 3 {
+			c.venue = parts[2]
+		}
+	}
+	if c.kind != "prices" && c.kind != "sentiments" || !isToken(c.symbol) || c.venue != "" && !isToken(c.venue) {
+		return c, fmt.Errorf("there is no live channel %.80q", p)
+	}
+	return c, nil
+}
+
+// isToken tells whether a name can be part of a subject of NATS and of a channel of Grafana.
+func isToken(s string) bool {
+	return s != "" && len(s) <= maxNameBytes && strings.IndexFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
+	}) < 0
+}
+
+// subject is what to listen to. The posts' network is no part of it: sentiments travel by coin.
+func (c channel) subject() string {
+	switch {
+	case c.kind == "sentiments":
+		return "sentiments." + c.symbol
+	case c.venue != "":
+		return "prices." + c.venue
+	}
+	return "prices.*"
+}
+
+// reading is one live value: a trade, or the sentiment of a post.
+type reading struct {
+	Time   time.Time `json:"time"`
+	Symbol string    `json:"symbol"`
+	Venue  string    `json:"venue"`
+	Price  float64   `json:"price"`
+	Volume float64   `json:"volume"`
+	Source string    `json:"source"`
+	Score  float64   `json:"score"`
+	Weight float64   `json:"weight"`
+}
+
+// frame turns readings into the channel's frame; its fields never change.
+func (c channel) frame(readings []reading) *data.Frame {
+	n := len(readings)
+	times, names, values, sizes := make([]time.Time, n), make([]string, n), make([]float64, n), make([]float64, n)
+	for i, r := range readings {
+		times[i] = r.Time.UTC()
+		if c.kind == "prices" {
+			names[i], values[i], sizes[i] = r.Venue, r.Price, r.Volume
+		} else {
+			names[i], values[i], sizes[i] = r.Source, r.Score, r.Weight
+		}
+	}
+	labels := data.Labels{"symbol": c.symbol}
+	columns := map[string][3]string{"prices": {"venue", "price", "volume"}, "sentiments": {"source", "score", "weight"}}[c.kind]
+	frame := data.NewFrame(c.kind, data.NewField("time", nil, times), data.NewField(columns[0], nil, names), data.NewField(columns[1], labels, values),
+		data.NewField(columns[2], labels, sizes))
+	describe(frame)
+	return frame
+}
+
+func (q *query) channel() (channel, error) {
+	c := channel{kind: q.Live, symbol: q.Symbol}
+	if c.kind == "" {
+		c.kind = "prices"
+	}
+	if c.kind == "prices" {
+		c.venue = q.Venue
+	}
+	return readChannel(c.path())
+}
+
+// liveFrame answers a live query: no rows, but the name of the channel that Grafana subscribes to.
+func (d *Datasource) liveFrame(plugin backend.PluginContext, q *query) (*data.Frame, error) {
+	c, err := q.channel()
+	if err != nil {
+		return nil, err
+	}
+	frame := c.frame(nil)
+	frame.Meta = &data.FrameMeta{}
+	if notice := d.brokerTrouble(); notice != "" {
+		frame.AppendNotices(data.Notice{Severity: data.NoticeSeverityError, Text: notice})
+		if d.broker == nil {
+			return frame, nil
+		}
+	}
+	if plugin.DataSourceInstanceSettings != nil {
+		frame.Meta.Channel = live.Channel{Scope: live.ScopeDatasource, Namespace: plugin.DataSourceInstanceSettings.UID, Path: c.path()}.String()
+	}
+	return frame, nil
+}
+
+// SubscribeStream lets readers in on the channels that there are, with what the last minutes brought.
+func (d *Datasource) SubscribeStream(ctx context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
+	c, err := readChannel(req.Path)
+	if err != nil || d.broker == nil {
+		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
+	}
+	recent, err := d.recent(ctx, c)
+	if err != nil {
+		d.log.Warn("the live panel begins empty", "channel", req.Path, "error", d.explain(err))
+	}
+	initial, err := backend.NewInitialFrame(c.frame(recent), data.IncludeAll)
+	if err != nil {
+		return nil, err
+	}
+	return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusOK, InitialData: initial}, nil
+}
+
+// PublishStream refuses: nobody writes here.
+func (d *Datasource) PublishStream(context.Context, *backend.PublishStreamRequest) (*backend.PublishStreamResponse, error) {
+	return &backend.PublishStreamResponse{Status: backend.PublishStreamStatusPermissionDenied}, nil
+}
+
+// recent is what a live panel begins with: the newest values of the last five minutes.
+func (d *Datasource) recent(ctx context.Context, c channel) ([]reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	sql := `SELECT time, venue, price, volume FROM prices
+		WHERE time > now() - INTERVAL '5 minutes' AND symbol = $1::text AND ($2::text IS NULL OR venue = $2) ORDER BY time DESC LIMIT $3::integer`
+	if c.kind == "sentiments" {
+		sql = `SELECT time, source, score::float8, weight::float8 FROM sentiments
+			WHERE time > now() - INTERVAL '5 minutes' AND symbol = $1::text AND $2::text IS NULL AND score IS NOT NULL
+			  AND model = (SELECT name FROM models WHERE active) ORDER BY time DESC LIMIT $3::integer`
+	}
+	rows, err := d.pool.Query(ctx, sql, c.symbol, text(c.venue), int64(liveMost))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []reading
+	for rows.Next() {
+		var r reading
+		var name string
+		var value, size float64
+		if err := rows.Scan(&r.Time, &name, &value, &size); err != nil {
+			return nil, err
+		}
+		r.Venue, r.Source, r.Price, r.Score, r.Volume, r.Weight = name, name, value, value, size, size
+		all = append(all, r)
+	}
+	slices.Reverse(all)
+	return all, rows.Err()
+}
+
+// RunStream pushes what NATS brings until the last reader has gone. Where NATS goes away and comes back, the subscription does too.
+func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
+	c, err := readChannel(req.Path)
+	if err != nil {
+		return err
+	}
+	incoming := make(chan *nats.Msg, liveQueue)
+	subscription, err := d.broker.ChanSubscribe(c.subject(), incoming)
+	if err != nil {
+		return fmt.Errorf("listen to %s: %w", c.subject(), err)
+	}
+	defer func() { _ = subscription.Unsubscribe() }()
+	ticker := time.NewTicker(liveEvery)
+	defer ticker.Stop()
+	var gathered []reading
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case message := <-incoming:
+			var r reading
+			if json.Unmarshal(message.Data, &r) == nil && r.Symbol == c.symbol && !r.Time.IsZero() && len(gathered) < liveQueue {
+				gathered = append(gathered, r)
+			}
+		case <-ticker.C:
+			if len(gathered) == 0 {
+				continue
+			}
+			if err := sender.SendFrame(c.frame(thin(gathered)), data.IncludeAll); err != nil {
+				return err
+			}
+			gathered = gathered[:0]
+		}
+	}
+}
+
+// thin keeps every n-th reading of too many, and the last: it is the one that shows.
+func thin(readings []reading) []reading {
+	step := (len(readings) + liveMost - 1) / liveMost
+	if step <= 1 {
+		return readings
+	}
+	kept := make([]reading, 0, liveMost)
+	for i := len(readings) - 1; i >= 0; i -= step {
+		kept = append(kept, readings[i])
+	}
+	slices.Reverse(kept)
+	return kept
+}

@@ -1,0 +1,85 @@
+import { DataSourceJsonData } from '@grafana/data';
+import { DataQuery } from '@grafana/schema';
+
+/** What can be asked, in the order in which the editor offers it. */
+export const queryTypes = [
+  { value: 'candles', label: 'Candles', description: 'Open, high, low, close and volume per window' },
+  { value: 'mood', label: 'Mood', description: 'Mood, opinions and posts per window' },
+  { value: 'mood_price', label: 'Mood and price', description: 'Both on one time line' },
+  { value: 'divergence', label: 'Divergence', description: 'How far mood and price part ways, per window' },
+  { value: 'divergence_state', label: 'Divergence now', description: 'The state of the rule for every coin; for alert rules too' },
+  { value: 'divergence_events', label: 'Divergence events', description: 'When the rule fired; for annotations' },
+  { value: 'lead_lag', label: 'Lead and lag', description: 'Which of mood and price moves first' },
+  { value: 'terms', label: 'Commonest words', description: 'Words of the posts' },
+  { value: 'trending_terms', label: 'Trending words', description: 'Words commoner than the day before' },
+  { value: 'feed_health', label: 'Feeds', description: 'Freshness, rate and lag of every feed' },
+  { value: 'scorer_health', label: 'Scorer', description: 'Whether the scorer keeps up' },
+  { value: 'stream_state', label: 'Streams', description: 'What waits in NATS' },
+  { value: 'live', label: 'Live', description: 'Trades or sentiments, pushed as they arrive' },
+] as const;
+
+export type QueryType = (typeof queryTypes)[number]['value'];
+
+/** A query. Names that are missing mean all venues, all networks, the active model; figures may be variables, so they are text. */
+export interface RcasQuery extends DataQuery {
+  queryType?: QueryType;
+  symbol?: string;
+  /** 5m, 1h, 1d, …; auto follows the panel's interval. */
+  width?: string;
+  venue?: string;
+  source?: string;
+  model?: string;
+  /** "false" leaves reposts and repeated texts out. */
+  repeats?: string;
+  fill?: boolean;
+  baseline?: string;
+  threshold?: string;
+  minPosts?: string;
+  persistence?: string;
+  maxLag?: string;
+  limit?: string;
+  live?: 'prices' | 'sentiments';
+}
+
+export const defaultQuery: Partial<RcasQuery> = { queryType: 'mood_price', symbol: 'BTC', width: 'auto' };
+
+/** Query types that speak of one coin. */
+export const ofOneCoin: ReadonlySet<string | undefined> = new Set<QueryType>([
+  'candles', 'mood', 'mood_price', 'divergence', 'divergence_events', 'lead_lag', 'terms', 'trending_terms', 'live',
+]);
+
+/** Query types that follow the settings of a divergence rule. */
+export const ofRule: ReadonlySet<string | undefined> = new Set<QueryType>(['divergence', 'divergence_state', 'divergence_events']);
+
+/** Query types over windows. */
+export const ofWindows: ReadonlySet<string | undefined> = new Set<QueryType>([
+  'candles', 'mood', 'mood_price', 'divergence', 'divergence_state', 'divergence_events', 'lead_lag',
+]);
+
+/** What a variable lists. */
+export const lists = ['symbols', 'venues', 'sources', 'models'] as const;
+export type List = (typeof lists)[number];
+
+export interface VariableQuery extends RcasQuery {
+  list?: List;
+}
+
+export interface Choice {
+  value: string;
+  label: string;
+}
+
+export interface RcasOptions extends DataSourceJsonData {
+  database?: string;
+  sslmode?: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  tlsServerName?: string;
+  natsUrl?: string;
+}
+
+export interface RcasSecrets {
+  password?: string;
+  tlsCACert?: string;
+  tlsClientCert?: string;
+  tlsClientKey?: string;
+  natsToken?: string;
+}

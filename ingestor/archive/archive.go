@@ -1,0 +1,293 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"rcas/ingestor"
+	"rcas/market"
+)
+
+// Config says what to replay and how.
+type Config struct {
+	// Paths are files, folders (all their files in the order of their names) and patterns like logs/*.gz.
+	Paths []string
+	// Speed is how fast time goes by: 1 as it went, 60 for an hour a minute. 0 means as fast as the sink takes it.
+	Speed float64
+	// Rebase, where set, shifts all times so that the last event happens then. The shift is a whole number of minutes, so that
+	// bars stay in their windows: the last event may come out up to a minute early. It costs a pass over the files more.
+	Rebase time.Time
+	// Source is that of posts whose form doesn't tell. Default: twitter.
+	Source string
+	// Venue is that of prices whose rows and form don't tell. Default: archive.
+	Venue string
+	// Log may be nil.
+	Log *slog.Logger
+	// Progress, where set, is called some ten times a second with the bytes read of the files on disk, from one goroutine.
+	Progress func(done, total int64)
+}
+
+// Archive replays files. It is an [ingestor.Source].
+type Archive struct {
+	cfg   Config
+	tally *tally
+	// done and total are the bytes of progress.
+	done     atomic.Int64
+	total    int64
+	reported time.Time
+}
+
+var _ ingestor.Source = (*Archive)(nil)
+
+// New returns a source that replays what cfg says.
+func New(cfg Config) *Archive {
+	if cfg.Source == "" {
+		cfg.Source = sourceTwitter
+	}
+	if cfg.Venue == "" {
+		cfg.Venue = "archive"
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Archive{cfg: cfg, tally: newTally(cfg.Log)}
+}
+
+// Name returns "archive".
+func (a *Archive) Name() string { return "archive" }
+
+// Stats returns what was read so far. Safe while Run runs.
+func (a *Archive) Stats() Stats { return a.tally.snapshot() }
+
+// Run replays everything once and flushes the sink. It returns an error where a path leads nowhere or nothing at all could
+// be read; files that are damaged beside readable ones are in [Stats] only. Call it once.
+func (a *Archive) Run(ctx context.Context, sink ingestor.Sink) error {
+	if !(a.cfg.Speed >= 0) {
+		return fmt.Errorf("replay: a speed of %v is not possible: give 0 for the fastest, or a factor of real time", a.cfg.Speed)
+	}
+	files, err := find(a.cfg.Paths)
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	for _, f := range files {
+		a.total += f.size
+	}
+	a.tally.sink = sink
+	err = a.replay(ctx, sink, files)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	a.progress(true)
+	stats := a.Stats()
+	if stats.Tweets+stats.Prices == 0 && len(stats.Drops) == 0 && stats.ErrorCount > 0 {
+		return fmt.Errorf("replay: nothing could be read: %s", strings.Join(stats.Errors, "; "))
+	}
+	return nil
+}
+
+func (a *Archive) replay(ctx context.Context, sink ingestor.Sink, files []*file) error {
+	shift, err := a.survey(ctx, files)
+	if err != nil {
+		return err
+	}
+	clock := pace{speed: a.cfg.Speed}
+	m := newMerge(a, files)
+	defer m.close()
+	for {
+		e, key, err := m.next(ctx)
+		if err != nil || e == (event{}) {
+			return errors.Join(err, sink.Flush(ctx))
+		}
+		if err := clock.wait(ctx, key); err != nil {
+			return err
+		}
+		e.shift(shift)
+		if err := a.hand(ctx, sink, e); err != nil {
+			return err
+		}
+	}
+}
+
+// hand gives an event to the sink and counts it.
+func (a *Archive) hand(ctx context.Context, sink ingestor.Sink, e event) error {
+	if e.tweet != nil {
+		a.tally.count(func(s *Stats) { s.Tweets++ })
+		return sink.Tweet(ctx, e.tweet)
+	}
+	a.tally.count(func(s *Stats) { s.Prices++ })
+	return sink.Price(ctx, e.price)
+}
+
+// survey finds out when each file begins, and by how much to shift times.
+func (a *Archive) survey(ctx context.Context, files []*file) (time.Duration, error) {
+	rebase := !a.cfg.Rebase.IsZero()
+	if rebase {
+		a.total *= 2
+	} else if len(files) == 1 {
+		return 0, nil
+	}
+	var last time.Time
+	now := time.Now()
+	for _, f := range files {
+		err := a.read(ctx, f, nil, rebase, func(e event) error {
+			t := e.time()
+			if !credible(t, now) {
+				return ctx.Err()
+			}
+			if f.head.IsZero() || t.Before(f.head) {
+				f.head = t
+			}
+			if t.After(last) {
+				last = t
+			}
+			a.progress(false)
+			if !rebase {
+				return errStop
+			}
+			return ctx.Err()
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			return 0, err
+		}
+	}
+	if !rebase || last.IsZero() {
+		return 0, nil
+	}
+	shift := a.cfg.Rebase.Sub(last)
+	whole := shift.Truncate(time.Minute)
+	if whole > shift {
+		whole -= time.Minute
+	}
+	return whole, nil
+}
+
+// credible tells whether the time can be one at which something was posted. Others would stop the clock, or move it for ever; the
+// sink refuses them.
+func credible(t, now time.Time) bool {
+	return !t.Before(market.Oldest) && !t.After(now.Add(market.MaxFuture))
+}
+
+// read emits the events of a file. What can't be read is counted in the tally, if there is one; the error is one of emit.
+func (a *Archive) read(ctx context.Context, f *file, t *tally, progress bool, emit func(event) error) error {
+	in, err := os.Open(f.path)
+	if err != nil {
+		t.fail(f.path, err)
+		return nil
+	}
+	defer in.Close()
+	reader := io.Reader(in)
+	if progress {
+		reader = &countReader{in: in, done: &a.done}
+	}
+	p := &pass{ctx: ctx, cfg: &a.cfg, tally: t, output: emit}
+	return p.read(f.path, reader, 0)
+}
+
+// progress reports, at most ten times a second.
+func (a *Archive) progress(last bool) {
+	if a.cfg.Progress == nil {
+		return
+	}
+	if now := time.Now(); last || now.Sub(a.reported) > 100*time.Millisecond {
+		a.reported = now
+		done := a.done.Load()
+		if last {
+			done = a.total
+		}
+		a.cfg.Progress(done, a.total)
+	}
+}
+
+// countReader counts what is read from disk.
+type countReader struct {
+	in   io.Reader
+	done *atomic.Int64
+}
+
+func (c *countReader) Read(b []byte) (int, error) {
+	n, err := c.in.Read(b)
+	c.done.Add(int64(n))
+	return n, err
+}
+
+// file is one file on disk.
+type file struct {
+	path string
+	size int64
+	// head is the time of the first event; zero where there is none.
+	head time.Time
+}
+
+// find lists the files that the paths lead to, each once.
+func find(paths []string) ([]*file, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no files given")
+	}
+	var files []*file
+	known := map[string]bool{}
+	for _, path := range paths {
+		roots := []string{path}
+		if _, err := os.Stat(path); err != nil {
+			matches, globErr := filepath.Glob(path)
+			if globErr != nil || len(matches) == 0 {
+				return nil, fmt.Errorf("nothing to read at %s: %w", path, err)
+			}
+			roots = matches
+		}
+		for _, root := range roots {
+			found, err := walk(root)
+			if err != nil {
+				return nil, fmt.Errorf("reading the folder %s: %w", root, err)
+			}
+			for _, f := range found {
+				if !known[f.path] {
+					known[f.path] = true
+					files = append(files, f)
+				}
+			}
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("there is no file in %s", strings.Join(paths, ", "))
+	}
+	return files, nil
+}
+
+// walk lists the files at and below the root, in the order of their names, hidden ones left out.
+func walk(root string) (files []*file, err error) {
+	if info, err := os.Stat(root); err == nil && info.IsDir() {
+		root += "/." // a link to a folder is that folder
+	}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch hidden := err == nil && path != root && isHidden(entry.Name()); {
+		case err != nil:
+			return err
+		case hidden && entry.IsDir():
+			return fs.SkipDir
+		case hidden || entry.IsDir():
+			return nil
+		}
+		f := &file{path: filepath.Clean(path)}
+		if info, err := os.Stat(path); err == nil { // what a link leads to; where to nothing, opening the file tells
+			if !info.Mode().IsRegular() {
+				return nil
+			}
+			f.size = info.Size()
+		}
+		files = append(files, f)
+		return nil
+	})
+	return files, err
+}

@@ -1,0 +1,207 @@
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"rcas/market"
+)
+
+// bar is one row of an OHLCV file.
+type bar struct {
+	venue, symbol                  string
+	start                          time.Time
+	width                          time.Duration // 0 where the row doesn't tell
+	open, high, low, close, volume float64
+}
+
+const (
+	// defaultWidth is that of a bar in a file that doesn't tell the width.
+	defaultWidth = time.Minute
+	// closeBefore is how long before its end a bar closes: the trade still belongs to it.
+	closeBefore = time.Millisecond
+	// maxWidth is the widest bar: a year.
+	maxWidth = 366 * 24 * time.Hour
+	// barsToLearn is how many bars are read ahead to learn their width.
+	barsToLearn = 1024
+)
+
+// trades returns the four trades that stand for the bar.
+func (b *bar) trades() [4]*market.Price {
+	second, third := "low", "high"
+	if b.close < b.open { // the price ends lower: it has seen the high first
+		second, third = third, second
+	}
+	price := map[string]float64{"low": b.low, "high": b.high}
+	trade := func(name string, after time.Duration, price, volume float64) *market.Price {
+		id := strconv.FormatInt(int64(b.width/time.Second), 10) + "s-" + strconv.FormatInt(b.start.Unix(), 10) + "-" + name
+		return &market.Price{
+			Venue: b.venue, Symbol: b.symbol, TradeID: id, Time: b.start.Add(after), Price: price, Volume: volume,
+		}
+	}
+	return [4]*market.Price{
+		trade("open", 0, b.open, b.volume/2),
+		trade(second, (b.width / 3).Truncate(time.Millisecond), price[second], 0),
+		trade(third, (b.width / 3 * 2).Truncate(time.Millisecond), price[third], 0),
+		trade("close", b.width-closeBefore, b.close, b.volume/2),
+	}
+}
+
+// parseBar reads a record of a bar table.
+func (t *table) parseBar(record []string, symbol symbolSource) (*bar, error) {
+	b := &bar{venue: symbol.venue}
+	if venue := t.columns.field(record, "venue"); venue != "" {
+		b.venue = venue
+	}
+	var err error
+	if b.symbol, err = symbol.of(t.columns.field(record, "symbol")); err != nil {
+		return nil, err
+	}
+	if b.start, err = parseTime(t.columns.field(record, "time")); err != nil {
+		return nil, malformed(err)
+	}
+	if end := t.columns.field(record, "end"); end != "" {
+		at, err := parseTime(end)
+		if err != nil {
+			return nil, malformed(err)
+		}
+		if b.width = at.Sub(b.start).Round(time.Second); b.width < time.Second || b.width > maxWidth {
+			return nil, &unreadable{reasonBadBar, fmt.Errorf("it lasts from %s to %s", b.start, at)}
+		}
+	}
+	for _, column := range []struct {
+		name  string
+		value *float64
+	}{{"open", &b.open}, {"high", &b.high}, {"low", &b.low}, {"close", &b.close}, {"volume", &b.volume}} {
+		if *column.value, err = parseNumber(t.columns.field(record, column.name)); err != nil {
+			return nil, malformed(fmt.Errorf("%s: %w", column.name, err))
+		}
+	}
+	return b, b.check()
+}
+
+// check refuses a bar whose trades would be wrong. The sink would refuse a single price, and so let half a bar through.
+func (b *bar) check() error {
+	for _, p := range [...]float64{b.open, b.high, b.low, b.close} {
+		if !(p > 0) || math.IsInf(p, 0) {
+			return &unreadable{reasonBadBar, fmt.Errorf("%v is no price", p)}
+		}
+	}
+	switch {
+	case !(b.volume >= 0) || math.IsInf(b.volume, 0):
+		return &unreadable{reasonBadBar, fmt.Errorf("%v is no volume", b.volume)}
+	case b.low > min(b.open, b.close) || b.high < max(b.open, b.close):
+		return &unreadable{reasonBadBar, fmt.Errorf("open %v and close %v do not lie between low %v and high %v", b.open, b.close,
+			b.low, b.high)}
+	}
+	return nil
+}
+
+// parseNumber reads a decimal number; an empty field is zero.
+func parseNumber(s string) (float64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		return f, nil // an infinity, or zero, that whoever asked judges
+	}
+	return f, err
+}
+
+// barReplay turns bars into trades in the order of time: bars of several coins that begin together overlap.
+type barReplay struct {
+	emit func(event) error
+	// ahead are the first bars, held until the width is known.
+	ahead []*bar
+	width time.Duration
+	// waiting are trades not yet due, in the order of time.
+	waiting []*market.Price
+}
+
+// maxWaiting bounds the trades that wait, where a file's times are in no order.
+const maxWaiting = 1 << 16
+
+func (r *barReplay) add(b *bar) error {
+	if b.width > 0 || r.width > 0 {
+		return r.replay(b)
+	}
+	if r.ahead = append(r.ahead, b); len(r.ahead) < barsToLearn {
+		return nil
+	}
+	return r.learn()
+}
+
+// learn takes for the width the greatest that all distances between bars of a coin are multiples of (minutes without a
+// trade are absent), and replays what was held.
+func (r *barReplay) learn() error {
+	last := map[string]time.Time{}
+	for _, b := range r.ahead {
+		key := b.venue + "/" + b.symbol
+		if before, ok := last[key]; ok {
+			r.width = commonDivisor(r.width, b.start.Sub(before).Abs())
+		}
+		last[key] = b.start
+	}
+	if r.width = r.width.Truncate(time.Second); r.width <= 0 || r.width > maxWidth {
+		r.width = defaultWidth
+	}
+	ahead := r.ahead
+	r.ahead = nil
+	for _, b := range ahead {
+		if err := r.replay(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func commonDivisor(a, b time.Duration) time.Duration {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// replay passes on what is due before the bar and lets its own trades wait.
+func (r *barReplay) replay(b *bar) error {
+	if b.width == 0 {
+		b.width = r.width
+	}
+	due := 0
+	for due < len(r.waiting) && (r.waiting[due].Time.Before(b.start) || len(r.waiting)-due > maxWaiting) {
+		if err := r.emit(event{price: r.waiting[due]}); err != nil {
+			return err
+		}
+		due++
+	}
+	r.waiting = slices.Delete(r.waiting, 0, due)
+	for _, p := range b.trades() {
+		at := len(r.waiting)
+		for at > 0 && r.waiting[at-1].Time.After(p.Time) {
+			at--
+		}
+		r.waiting = slices.Insert(r.waiting, at, p)
+	}
+	return nil
+}
+
+// finish passes on all that waits.
+func (r *barReplay) finish() error {
+	if len(r.ahead) > 0 {
+		if err := r.learn(); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.waiting {
+		if err := r.emit(event{price: p}); err != nil {
+			return err
+		}
+	}
+	r.waiting = nil
+	return nil
+}

@@ -1,0 +1,108 @@
+package archive
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+
+	"rcas/ingestor"
+)
+
+// Stats is what a replay has read so far.
+type Stats struct {
+	// Files opened, those inside of zip and tar files included.
+	Files int64 `json:"files"`
+	// Tweets, Prices read and handed to the sink; four of the prices stand for each of Bars.
+	Tweets int64 `json:"tweets"`
+	Prices int64 `json:"prices"`
+	Bars   int64 `json:"bars"`
+	// Drops are the lines that became neither, by reason. The sink counts what it drops itself.
+	Drops map[string]Drop `json:"drops,omitempty"`
+	// Errors are the files that could not be read, or not to their end, at most [MaxErrors] of them; ErrorCount counts all.
+	Errors     []string `json:"errors,omitempty"`
+	ErrorCount int64    `json:"error_count,omitempty"`
+}
+
+// Drop counts the lines dropped for one reason.
+type Drop struct {
+	Count int64 `json:"count"`
+	// First is the first case: file:line: what is wrong.
+	First string `json:"first"`
+}
+
+// MaxErrors is how many damaged files are named.
+const MaxErrors = 100
+
+// tally gathers the Stats. Safe for concurrent use. A nil tally counts nothing: the first of two passes has none.
+type tally struct {
+	sink ingestor.Sink
+	log  *slog.Logger
+
+	mu    sync.Mutex
+	stats Stats
+}
+
+func newTally(log *slog.Logger) *tally {
+	return &tally{log: log, stats: Stats{Drops: map[string]Drop{}}}
+}
+
+func (t *tally) snapshot() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	stats := t.stats
+	stats.Drops = maps.Clone(stats.Drops)
+	stats.Errors = append([]string(nil), stats.Errors...)
+	return stats
+}
+
+// count changes the figures.
+func (t *tally) count(change func(s *Stats)) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.stats)
+}
+
+// drop counts a line, or the parts of a line, by the reasons in err.
+func (t *tally) drop(source, file string, line int, err error) {
+	if t == nil {
+		return
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			t.drop(source, file, line, one)
+		}
+		return
+	}
+	reason := reasonOf(err)
+	t.mu.Lock()
+	d := t.stats.Drops[reason]
+	if d.Count++; d.Count == 1 {
+		d.First = fmt.Sprintf("%s:%d: %s", file, line, err)
+	}
+	t.stats.Drops[reason] = d
+	t.mu.Unlock()
+	if d.Count == 1 && reason != reasonDelete {
+		t.log.Warn("line dropped; more of the kind are only counted", "at", d.First)
+	}
+	if t.sink != nil {
+		t.sink.Drop(source, reason)
+	}
+}
+
+// fail notes a file that could not be read (to its end).
+func (t *tally) fail(file string, err error) {
+	if t == nil {
+		return
+	}
+	text := file + ": " + err.Error()
+	t.mu.Lock()
+	if t.stats.ErrorCount++; len(t.stats.Errors) < MaxErrors {
+		t.stats.Errors = append(t.stats.Errors, text)
+	}
+	t.mu.Unlock()
+	t.log.Error("archive file", "error", text)
+}

@@ -1,0 +1,322 @@
+// Package bluesky reads the posts of Bluesky from a Jetstream. No key is needed.
+//
+// Protocol: https://github.com/bluesky-social/jetstream. Version 1 (path /subscribe) sends bare events and takes a time in
+// microseconds as its cursor; version 2 (/xrpc/network.bsky.jetstream.subscribeEvents) sends frames and takes the host's own
+// sequence number or a time. The path of the URL decides. Both repeat the event at the cursor; the database knows it by its
+// key. Numbers are a host's own, and times are not quite in order, so that a cursor by time goes back a few seconds
+// ([Config.Rewind]): after every reconnect on version 1, after a change of host on version 2.
+//
+// A host that delivers nothing is left for the next one. A post's identifier is did/collection/rkey. Deleted posts are
+// forgotten through [ingestor.Sink.Delete].
+//
+// Compression: version 2 serves its zstd dictionary, which is fetched at the first connection. That of version 1 is nowhere to
+// be asked for: who has it sets [Config.Dictionary]; without it version 1 is read uncompressed.
+//
+// Counters, besides those of package feed:
+//
+//	failover      times that another host was taken
+//	gap           times that the host no longer had the events after the cursor: what lay between is lost
+//	updated       posts whose record was replaced; the first wording stays
+//	account gone  accounts deleted or taken down; their posts are forgotten
+package bluesky
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"rcas/ingestor"
+	"rcas/ingestor/feed"
+)
+
+// Config says where to read. Zero values mean the defaults.
+type Config struct {
+	// URLs of the hosts, in order of preference, with their paths. Default: the four public hosts, version 1.
+	URLs []string
+	// Plain asks for no compression.
+	Plain bool
+	// Dictionary is the zstd dictionary of version 1. Default: none, uncompressed.
+	Dictionary []byte
+	// Rewind is how far a cursor by time goes back. Default: 5 s.
+	Rewind time.Duration
+	// Cursors keeps the position; nil starts at the newest post each time.
+	Cursors ingestor.Cursors
+	// HTTP opens all connections; nil means http.DefaultClient.
+	HTTP *http.Client
+	// Log may be nil.
+	Log *slog.Logger
+	// Silence, Idle: see [feed.Runner]. Default: 30 s each; posts come many times a second.
+	Silence, Idle time.Duration
+	// Ladder is the back-off between sessions. Default: [feed.DefaultLadder].
+	Ladder feed.Ladder
+	// Save is the time between two saves of the position. Default: 5 s.
+	Save time.Duration
+}
+
+// DefaultURLs are the public hosts.
+func DefaultURLs() []string {
+	return []string{
+		"wss://jetstream2.us-east.bsky.network/subscribe",
+		"wss://jetstream1.us-east.bsky.network/subscribe",
+		"wss://jetstream2.us-west.bsky.network/subscribe",
+		"wss://jetstream1.us-west.bsky.network/subscribe",
+	}
+}
+
+// Bluesky is the source. It implements [ingestor.Source].
+type Bluesky struct {
+	cfg Config
+	log *slog.Logger
+}
+
+var _ ingestor.Source = (*Bluesky)(nil)
+
+// New returns the source.
+func New(cfg Config) *Bluesky {
+	if len(cfg.URLs) == 0 {
+		cfg.URLs = DefaultURLs()
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&cfg.Rewind, 5 * time.Second}, {&cfg.Silence, 30 * time.Second}, {&cfg.Idle, 30 * time.Second},
+		{&cfg.Save, 5 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Bluesky{cfg: cfg, log: cfg.Log.With("source", Source)}
+}
+
+// Name returns "bluesky".
+func (*Bluesky) Name() string { return Source }
+
+// Run reads until ctx ends.
+func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
+	r := &reader{Bluesky: b, sink: sink}
+	defer r.inflate.close()
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	keeping, stop := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	defer stop()
+	keeper.Go(func() { feed.KeepCursor(keeping, b.cfg.Cursors, sink, Source, b.cfg.Save, r.cursor, b.log) })
+	runner := feed.Runner{
+		Name: Source, Sink: sink, Log: b.cfg.Log, Silence: b.cfg.Silence, Idle: b.cfg.Idle,
+		Ladder: func(error) feed.Ladder { return b.cfg.Ladder },
+	}
+	return runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })
+}
+
+// reader is one run of the source.
+type reader struct {
+	*Bluesky
+	sink    ingestor.Sink
+	host    int // index of the host in use
+	inflate inflater
+
+	mu sync.Mutex
+	at position
+}
+
+// position is how far the source has read.
+type position struct {
+	// URL of the host whose number Seq is.
+	URL string `json:"url"`
+	Seq int64  `json:"seq,omitempty"`
+	// Time is the newest that a host has told.
+	Time time.Time `json:"time"`
+}
+
+// session is one connection. Data goes to the sink with ctx, which outlives the session.
+func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error {
+	host := r.cfg.URLs[r.host]
+	delivered := false
+	err := r.read(ctx, sctx, session, host, &delivered)
+	switch {
+	case xrpcName(err) == "CursorTooOld":
+		r.sink.Count(Source, "gap", 1)
+		r.log.Warn("the host no longer has what came after our position; reading on from the oldest that it has")
+		r.mu.Lock()
+		r.at.Seq = 0 // a time, unlike a number, is moved up to the oldest
+		r.mu.Unlock()
+	case xrpcName(err) == "UnknownZstdDictionary":
+		r.inflate.forget(host)
+	case !delivered && len(r.cfg.URLs) > 1:
+		r.host = (r.host + 1) % len(r.cfg.URLs)
+		r.sink.Count(Source, "failover", 1)
+	}
+	return err
+}
+
+func (r *reader) read(ctx, sctx context.Context, session *feed.Session, host string, delivered *bool) error {
+	dictionary := r.dictionary(sctx, host)
+	address, from, err := r.address(host, dictionary)
+	if err != nil {
+		return feed.Fatal(err)
+	}
+	conn, err := feed.Dial(sctx, r.cfg.HTTP, address, session)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Each(sctx, func(text []byte) error {
+		if dictionary != nil {
+			if text, err = r.inflate.decode(dictionary, text); err != nil {
+				r.sink.Drop(Source, "malformed")
+				return nil
+			}
+		}
+		event, err := Decode(text)
+		if errors.Is(err, feed.ErrMalformed) {
+			r.sink.Drop(Source, "malformed")
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if !event.Time.IsZero() {
+			session.Data()
+			if !*delivered {
+				*delivered = true
+				r.checkStart(from, event.Time)
+			}
+		}
+		return r.take(ctx, host, event)
+	})
+}
+
+// startsLate is how much later than asked the first event may be before it is taken for a gap. Posts come many times a second.
+const startsLate = time.Minute
+
+// checkStart notices that a host moved our cursor up, which version 1 does in silence.
+func (r *reader) checkStart(from, first time.Time) {
+	if !from.IsZero() && first.Sub(from) > startsLate {
+		r.sink.Count(Source, "gap", 1)
+		r.log.Warn("the host starts later than our position: it no longer has the posts between", "position", from, "start", first)
+	}
+}
+
+// take hands an event on and then advances the position past it.
+func (r *reader) take(ctx context.Context, host string, event Event) error {
+	var err error
+	switch {
+	case event.Post != nil:
+		event.Post.ReceivedAt = time.Now().UTC()
+		err = r.sink.Tweet(ctx, event.Post)
+	case event.Deleted != "":
+		err = r.sink.Delete(ctx, Source, event.Deleted)
+	case event.Updated:
+		r.sink.Count(Source, "updated", 1)
+	case event.Gone != "":
+		r.sink.Count(Source, "account gone", 1)
+		err = r.sink.Delete(ctx, Source, event.Gone+"/")
+	case event.Info == "OutdatedCursor":
+		r.sink.Count(Source, "gap", 1)
+		r.log.Warn("the host no longer has what came after our position; reading on from the oldest that it has")
+	}
+	if err != nil {
+		return feed.Fatal(err)
+	}
+	if event.Time.IsZero() {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at.URL, r.at.Seq = host, event.Seq
+	// A time ahead of ours is not believed: a cursor in the future would skip what comes until then.
+	if event.Time.After(r.at.Time) && event.Time.Before(time.Now().Add(time.Minute)) {
+		r.at.Time = event.Time
+	}
+	return nil
+}
+
+// isV2 tells the version by the path.
+func isV2(address string) bool {
+	return strings.Contains(address, "network.bsky.jetstream.subscribeEvents")
+}
+
+// address returns the URL to connect to, and the time from which the host is asked to start, zero where that is now or a number.
+func (r *reader) address(host string, dictionary []byte) (address string, from time.Time, err error) {
+	u, err := url.Parse(host)
+	if err != nil || u.Host == "" {
+		return "", from, fmt.Errorf("bluesky: %q is no WebSocket URL like %s", host, DefaultURLs()[0])
+	}
+	query := u.Query()
+	if isV2(host) {
+		query["collections"] = []string{collection}
+		query["kinds"] = []string{"commit", "account"}
+		if dictionary != nil {
+			query.Set("zstdDictionary", strconv.FormatUint(uint64(dictionaryID(dictionary)), 10))
+		}
+	} else {
+		query["wantedCollections"] = []string{collection}
+		if dictionary != nil {
+			query.Set("compress", "true")
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case isV2(host) && r.at.URL == host && r.at.Seq > 0:
+		query.Set("cursor", strconv.FormatInt(r.at.Seq, 10))
+	case !r.at.Time.IsZero():
+		from = r.at.Time.Add(-r.cfg.Rewind)
+		query.Set("cursor", strconv.FormatInt(from.UnixMicro(), 10))
+	}
+	u.RawQuery = query.Encode()
+	return u.String(), from, nil
+}
+
+// xrpcName returns the name of the error with which a host refused a connection, or "".
+func xrpcName(err error) string {
+	status, ok := errors.AsType[*feed.StatusError](err)
+	if !ok {
+		return ""
+	}
+	var body struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal([]byte(status.Body), &body) // other bodies have no name
+	return body.Error
+}
+
+func (r *reader) cursor() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at.Time.IsZero() {
+		return ""
+	}
+	text, _ := json.Marshal(r.at) // strings, a number and a time always marshal
+	return string(text)
+}
+
+// load takes up where the last run ended.
+func (r *reader) load(ctx context.Context) error {
+	var saved position
+	found, err := feed.LoadCursor(ctx, r.cfg.Cursors, Source, &saved, r.log)
+	if !found {
+		return err
+	}
+	r.at = saved
+	for i, host := range r.cfg.URLs {
+		if host == r.at.URL {
+			r.host = i
+		}
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package bluesky_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
+
+	"rcas/ingestor/bluesky"
+	"rcas/ingestor/feed"
+	"rcas/ingestor/feed/feedtest"
+)
+
+// client is the source under test, on simulated hosts.
+type client struct {
+	t       *testing.T
+	config  bluesky.Config
+	sink    *feedtest.Sink
+	cursors *feedtest.Cursors
+	stop    func()
+}
+
+func newClient(t *testing.T, urls ...string) *client {
+	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}}
+	c.config = bluesky.Config{
+		URLs: urls, Cursors: c.cursors, HTTP: &http.Client{Transport: &http.Transport{}},
+		Rewind: 50 * time.Millisecond, Silence: 400 * time.Millisecond, Idle: 300 * time.Millisecond, Save: 10 * time.Millisecond,
+		Ladder: feed.Ladder{First: 4 * time.Millisecond, Max: 30 * time.Millisecond},
+	}
+	return c
+}
+
+// start runs the source until stop is called.
+func (c *client) start() {
+	ctx, cancel := context.WithCancel(c.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- bluesky.New(c.config).Run(ctx, c.sink) }()
+	c.stop = func() {
+		cancel()
+		select {
+		case err := <-ended:
+			require.NoError(c.t, err)
+		case <-time.After(10 * time.Second):
+			require.Fail(c.t, "the source did not end with its context")
+		}
+	}
+}
+
+// has tells whether the event has arrived.
+func (c *client) has(p post) bool {
+	if p.operation != "create" {
+		return c.sink.Deleted(bluesky.Source, p.id())
+	}
+	return c.sink.HasTweet(bluesky.Source, p.id())
+}
+
+// TestMisbehavingHosts runs the client against three hosts of either version. The oracle: every post and every deletion from
+// the first one seen to the end of the misfortunes has come, each with one content, over restarts and crashes.
+func TestMisbehavingHosts(t *testing.T) {
+	t.Parallel()
+	paths := []string{"/subscribe", xrpc + "subscribeEvents"}
+	for version, path := range paths {
+		t.Run([]string{"v1", "v2"}[version], func(t *testing.T) {
+			t.Parallel()
+			feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 { return misbehave(t, seed, path) })
+		})
+	}
+}
+
+func misbehave(t *testing.T, seed uint64, path string) map[string]int64 {
+	n := newNetwork(seed)
+	var hosts []*host
+	var urls []string
+	for i := range 3 {
+		hosts = append(hosts, newHost(t, n, i, 300*time.Millisecond))
+		urls = append(urls, hosts[i].url(path))
+	}
+	c := newClient(t, urls...)
+	if seed%4 == 0 {
+		c.config.Plain = true
+	}
+	c.start()
+	require.Eventually(t, func() bool { // a crash before the first save is a start without a position
+		n.speak(t.Context(), 2)
+		saved, _ := c.cursors.LoadCursor(t.Context(), bluesky.Source)
+		return saved != "" && len(c.sink.Tweets()) > 0
+	}, 20*time.Second, time.Millisecond)
+	events, _ := n.from(0)
+	// Posts are created once; of a deletion, an earlier one of the same post may be meant.
+	first := slices.IndexFunc(events, func(p post) bool { return p.operation == "create" && c.has(p) })
+
+	n.chaos.Begin()
+	for range 4 {
+		n.speak(t.Context(), 100)
+		if n.chaos.Strikes("restart", 0.15) {
+			c.stop()
+			n.speak(t.Context(), 20)
+			c.start()
+		} else if n.chaos.Strikes("crash", 0.15) {
+			saved, _ := c.cursors.LoadCursor(t.Context(), bluesky.Source)
+			c.stop()
+			require.NoError(t, c.cursors.SaveCursor(t.Context(), bluesky.Source, saved))
+			n.speak(t.Context(), 20)
+			c.start()
+		}
+	}
+	n.chaos.Calm()
+	events, _ = n.from(0)
+	due := events[first:]
+	complete := func() bool {
+		n.speak(t.Context(), 1)
+		return !slices.ContainsFunc(due, func(p post) bool { return !c.has(p) })
+	}
+	for until := time.Now().Add(time.Minute); !complete() && time.Now().Before(until); {
+		_ = feed.Sleep(t.Context(), 5*time.Millisecond)
+	}
+	c.stop()
+	for _, p := range due {
+		require.True(t, c.has(p), "lost %+v; %s", p, feedtest.Line(c.sink.Counters()))
+	}
+	require.Empty(t, c.sink.Conflicts())
+	require.Empty(t, n.faults)
+	require.Zero(t, c.sink.Counter("gap"))
+	check(t, c, due)
+	figures := c.sink.Counters()
+	figures["events"], figures["stored"] = int64(len(events)), int64(len(c.sink.Tweets()))
+	for misfortune, count := range n.chaos.Tally() {
+		figures["~"+misfortune] = int64(count)
+	}
+	return figures
+}
+
+// check compares the content of what was stored with what was said.
+func check(t *testing.T, c *client, events []post) {
+	stored := c.sink.Tweets()
+	for _, p := range events {
+		if p.operation != "create" {
+			continue
+		}
+		got := stored[bluesky.Source+"/"+p.id()]
+		require.Equal(t, p.text, got.Text)
+		require.Equal(t, "en", got.Lang)
+		require.Equal(t, p.did, got.Author)
+		created, err := time.Parse(time.RFC3339Nano, p.createdAt)
+		require.NoError(t, err)
+		require.Equal(t, created.Truncate(time.Microsecond), got.Time)
+	}
+}
+
+// TestOldCursors: a host that no longer has what came after the position costs a counted gap, not the source.
+func TestOldCursors(t *testing.T) {
+	t.Parallel()
+	for version, path := range []string{"/subscribe", xrpc + "subscribeEvents"} {
+		t.Run([]string{"v1", "v2"}[version], func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(1)
+			h := newHost(t, n, 0, time.Second)
+			c := newClient(t, h.url(path))
+			c.start()
+			require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 0 }, 10*time.Second, time.Millisecond)
+			c.stop()
+			n.speak(t.Context(), 10)
+			h.forget()
+			if version == 0 { // version 1 is silent about it: the client notices by the time
+				n.mu.Lock()
+				for i := range n.events {
+					n.events[i].at = n.events[i].at.Add(-time.Hour)
+				}
+				n.mu.Unlock()
+				require.NoError(t, c.cursors.SaveCursor(t.Context(), bluesky.Source,
+					`{"url":"elsewhere","time":"`+time.Now().Add(-time.Hour).UTC().Format(time.RFC3339Nano)+`"}`))
+			}
+			c.start()
+			defer func() { c.stop() }()
+			before := len(c.sink.Tweets())
+			require.Eventually(t, func() bool {
+				n.speak(t.Context(), 5)
+				return len(c.sink.Tweets()) > before && c.sink.Counter("gap") > 0
+			}, 10*time.Second, time.Millisecond, "%s", feedtest.Line(c.sink.Counters()))
+			require.EqualValues(t, 1, c.sink.Counter("gap"))
+		})
+	}
+}
+
+// TestVersion1Compressed: with the dictionary at hand, version 1 is read compressed too.
+func TestVersion1Compressed(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(1)
+	h := newHost(t, n, 0, time.Second)
+	c := newClient(t, h.url("/subscribe"))
+	c.config.Dictionary = h.dictionary
+	c.start()
+	require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 10 }, 10*time.Second, time.Millisecond)
+	c.stop()
+	require.Zero(t, c.sink.Counters()["drop malformed"])
+}
+
+func TestBadURLIsAnError(t *testing.T) {
+	t.Parallel()
+	err := bluesky.New(bluesky.Config{URLs: []string{"nonsense"}}).Run(t.Context(), feedtest.NewSink())
+	require.ErrorContains(t, err, "no WebSocket URL")
+}
+
+// TestReplay sends samples, and where RCAS_FEED_RECORDINGS names a directory with a recording of the real network that too,
+// through the client.
+func TestReplay(t *testing.T) {
+	t.Parallel()
+	var messages [][]byte
+	for _, sample := range samples {
+		messages = append(messages, []byte(sample))
+	}
+	if dir := os.Getenv("RCAS_FEED_RECORDINGS"); dir != "" {
+		file, err := os.Open(filepath.Join(dir, "sample_bluesky_jetstream.jsonl"))
+		require.NoError(t, err)
+		defer file.Close()
+		lines := bufio.NewScanner(file)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			messages = append(messages, slices.Clone(lines.Bytes()))
+		}
+		require.NoError(t, lines.Err())
+	}
+	var posts, deletes int
+	for _, message := range messages {
+		event, err := bluesky.Decode(message)
+		if err == nil && event.Post != nil {
+			posts++
+		}
+		if event.Deleted != "" {
+			deletes++
+		}
+	}
+	server := feedtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		for _, message := range messages {
+			_ = ws.Write(r.Context(), websocket.MessageText, message)
+		}
+		<-ws.CloseRead(r.Context()).Done()
+	}))
+	c := newClient(t, "ws"+server.URL[len("http"):]+"/subscribe")
+	c.config.Idle, c.config.Silence = time.Minute, time.Minute
+	c.start()
+	require.Eventually(t, func() bool { return len(c.sink.Tweets()) == posts }, 10*time.Second, time.Millisecond)
+	c.stop()
+	t.Logf("%d messages, %d posts, %d deletions: %s", len(messages), posts, deletes, feedtest.Line(c.sink.Counters()))
+	require.GreaterOrEqual(t, posts, 3)
+}

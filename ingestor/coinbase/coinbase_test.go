@@ -1,0 +1,123 @@
+package coinbase_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"rcas/ingestor/coinbase"
+	"rcas/ingestor/exchange/exchangetest"
+)
+
+// TestMisbehavingVenue runs the client against a simulated Coinbase.
+func TestMisbehavingVenue(t *testing.T) {
+	t.Parallel()
+	exchangetest.Run(t, exchangetest.Protocol{
+		Venue:      coinbase.Venue,
+		Products:   map[string]string{"BTC-USD": "BTC", "ETH-USD": "ETH", "RLC-USDC": "RLC"},
+		Feed:       "/",
+		Resolution: time.Microsecond,
+		Batch:      1,
+		REST:       rest,
+		Greet:      greet,
+		Encode: func(trades []exchangetest.Trade) (messages [][]byte) {
+			for _, trade := range trades {
+				messages = append(messages, match("match", trade))
+			}
+			return messages
+		},
+		Heartbeats: func(products []string) (messages [][]byte) {
+			for _, product := range products {
+				messages = append(messages, fmt.Appendf(nil,
+					`{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":%q,"time":"2026-01-02T03:04:05.678901Z"}`, product))
+			}
+			return messages
+		},
+	}, coinbase.New)
+}
+
+func match(kind string, t exchangetest.Trade) []byte {
+	return fmt.Appendf(nil, `{"type":%q,"trade_id":%d,"maker_order_id":"ac928c66-ca53-498f-9c13-a110027a60e8",`+
+		`"sequence":50,"product_id":%q,"side":"sell","size":%q,"price":%q,"time":%q}`,
+		kind, t.ID, t.Product, t.Volume, t.Price, stamp(t.Time))
+}
+
+// stamp writes a time as the venue does: to the microsecond, whether the last digits are zero or not.
+func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
+
+func greet(ctx context.Context, ws *websocket.Conn, _ *http.Request, known func(string) []exchangetest.Trade) ([]string, error) {
+	_, message, err := ws.Read(ctx) // which ends after five seconds
+	if err != nil && ctx.Err() == context.DeadlineExceeded {
+		return nil, errors.New("not subscribed in time")
+	} else if err != nil {
+		return nil, nil
+	}
+	var request struct {
+		Type     string   `json:"type"`
+		Products []string `json:"product_ids"`
+		Channels []string `json:"channels"`
+	}
+	if err := json.Unmarshal(message, &request); err != nil || request.Type != "subscribe" {
+		return nil, fmt.Errorf("not a subscription: %s", message)
+	}
+	for _, product := range request.Products {
+		if !slices.Contains([]string{"BTC-USD", "ETH-USD", "RLC-USDC"}, product) {
+			return nil, errors.New("subscribed to " + product)
+		}
+	}
+	answers := [][]byte{[]byte(`{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"]}]}`)}
+	for _, product := range request.Products {
+		if trades := known(product); len(trades) > 0 {
+			answers = append(answers, match("last_match", trades[len(trades)-1]))
+		}
+	}
+	for _, answer := range answers {
+		if ws.Write(ctx, websocket.MessageText, answer) != nil {
+			break
+		}
+	}
+	return request.Products, nil
+}
+
+func rest(r *http.Request, known func(string) []exchangetest.Trade) (int, any) {
+	type object map[string]any
+	if r.URL.Path == "/products" {
+		return http.StatusOK, []object{
+			{"id": "BTC-EUR", "base_currency": "BTC", "quote_currency": "EUR", "status": "online"},
+			{"id": "BTC-USDC", "base_currency": "BTC", "quote_currency": "USDC", "status": "online"},
+			{"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "status": "online", "trading_disabled": false},
+			{"id": "ETH-USD", "base_currency": "ETH", "quote_currency": "USD", "status": "online"},
+			{"id": "ETH-USDC", "base_currency": "ETH", "quote_currency": "USDC", "status": "online"},
+			{"id": "RLC-USD", "base_currency": "RLC", "quote_currency": "USD", "status": "delisted", "trading_disabled": true},
+			{"id": "RLC-USDC", "base_currency": "RLC", "quote_currency": "USDC", "status": "online"},
+			{"id": "ZEC-USD", "base_currency": "ZEC", "quote_currency": "USD", "status": "online"},
+		}
+	}
+	product, isTrades := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/products/"), "/trades")
+	if !isTrades {
+		return http.StatusNotFound, object{"message": "NotFound"}
+	}
+	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
+	if limit < 1 || limit > 1000 {
+		return http.StatusBadRequest, object{"message": "limit out of range"}
+	}
+	page := []object{}
+	for _, t := range slices.Backward(known(product)) {
+		if (after == 0 || t.ID < after) && len(page) < limit {
+			page = append(page, object{
+				"trade_id": t.ID, "side": "buy", "size": t.Volume, "price": t.Price, "time": stamp(t.Time),
+			})
+		}
+	}
+	return http.StatusOK, page
+}

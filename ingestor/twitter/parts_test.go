@@ -1,0 +1,142 @@
+package twitter_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rcas/ingestor/feed"
+	"rcas/ingestor/twitter"
+	"rcas/market"
+)
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	asset := market.Asset{
+		Symbol: "DOT", Name: "Polkadot", Cashtags: []string{"XDOT"}, Hashtags: []string{"dotsama"},
+		Keywords: []string{"polka dot chain"}, Ambiguous: []string{"dot"}, Exclusions: []string{"dot com"},
+	}
+	rules, err := twitter.Rules([]market.Asset{asset}, "-is:retweet", 1024)
+	require.NoError(t, err)
+	require.Equal(t, []twitter.Rule{{Tag: "DOT", Value: `($DOT OR #DOT OR $XDOT OR #XDOT OR "Polkadot" OR "polka dot chain" OR ` +
+		`#dotsama OR #Polkadot) -"dot com" -is:retweet`}}, rules)
+
+	for i := range 200 {
+		asset.Keywords = append(asset.Keywords, fmt.Sprintf("keyword number %d", i))
+	}
+	rules, err = twitter.Rules([]market.Asset{asset}, "lang:en", 512)
+	require.NoError(t, err)
+	require.Greater(t, len(rules), 5)
+	all := ""
+	for _, rule := range rules {
+		require.LessOrEqual(t, len(rule.Value), 512)
+		require.True(t, strings.HasSuffix(rule.Value, ` -"dot com" lang:en`))
+		require.Equal(t, "DOT", rule.Tag)
+		all += rule.Value
+	}
+	for i := range 200 {
+		require.Contains(t, all, fmt.Sprintf(`"keyword number %d"`, i))
+	}
+	_, err = twitter.Rules([]market.Asset{asset}, strings.Repeat("x", 600), 512)
+	require.ErrorContains(t, err, "exceeds 512 bytes")
+}
+
+// TestDefaultAssetsFit: the coins that RCAS ships make valid rules.
+func TestDefaultAssetsFit(t *testing.T) {
+	t.Parallel()
+	assets, err := market.DefaultAssets()
+	require.NoError(t, err)
+	for _, limit := range []int{512, 1024} {
+		rules, err := twitter.Rules(assets, "lang:en -is:retweet", limit)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(rules), len(assets))
+	}
+}
+
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 30, 23, 0, 0, 0, time.UTC)
+	b := twitter.NewBudget(10, 25, func() time.Time { return now })
+	b.Spend(7)
+	left, _, word := b.Left()
+	require.EqualValues(t, 3, left)
+	require.Empty(t, word)
+	b.Spend(4)
+	left, until, word := b.Left()
+	require.Zero(t, left)
+	require.Equal(t, time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC), until)
+	require.Contains(t, word, "11 read on 2026-01-30")
+
+	again := twitter.NewBudget(10, 25, func() time.Time { return now })
+	require.NoError(t, again.Load(b.Saved()))
+	left, _, _ = again.Left()
+	require.Zero(t, left)
+
+	now = now.Add(2 * time.Hour)
+	left, _, _ = again.Left()
+	require.EqualValues(t, 10, left, "a new day")
+	again.Spend(14)
+	left, until, word = again.Left()
+	require.Zero(t, left)
+	require.Equal(t, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), until)
+	require.Contains(t, word, "a month")
+	now = now.Add(24 * time.Hour)
+	left, _, _ = again.Left()
+	require.EqualValues(t, 10, left, "a new month")
+	require.ErrorContains(t, again.Load("{"), "not readable")
+
+	free := twitter.NewBudget(-1, 0, time.Now)
+	free.Spend(1e6)
+	left, _, _ = free.Left()
+	require.Positive(t, left)
+}
+
+// samples are lines of a stream, made up.
+var samples = []string{
+	`{"data":{"id":"1","text":"cut…","note_tweet":{"text":"$BTC &lt;3 the whole"},"created_at":"2026-01-02T03:04:05.000Z",` +
+		`"lang":"und","author_id":"9","referenced_tweets":[{"type":"retweeted","id":"5"}],` +
+		`"public_metrics":{"retweet_count":1,"reply_count":2,"like_count":3,"quote_count":4,"impression_count":5}},` +
+		`"includes":{"users":[{"id":"9","username":"bob","public_metrics":{"followers_count":12}}]},` +
+		`"matching_rules":[{"id":"4","tag":"BTC"}],"errors":[{"title":"Not Found Error"}]}`,
+	`{"errors":[{"title":"operational-disconnect","disconnect_type":"OperationalDisconnect","detail":"bye"}]}`,
+	`{"title":"ConnectionException","detail":"too many","connection_issue":"TooManyConnections","type":"https://x"}`,
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	p, err := twitter.Decode([]byte(samples[0]))
+	require.NoError(t, err)
+	require.Equal(t, &market.Tweet{
+		Source: "twitter", ID: "1", Author: "bob", Text: "$BTC <3 the whole", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Followers: 12, RetweetCount: 1, ReplyCount: 2, FavoriteCount: 3, QuoteCount: 4, Repost: true,
+	}, p)
+	var last *twitter.StreamError
+	_, err = twitter.Decode([]byte(samples[1]))
+	require.ErrorAs(t, err, &last)
+	require.False(t, last.Connections)
+	_, err = twitter.Decode([]byte(samples[2]))
+	require.ErrorAs(t, err, &last)
+	require.True(t, last.Connections)
+	for _, text := range []string{"", "{}", `{"data":{}}`, `{"data":[]}`, `{"data":{"id":"1"}}`, "[]"} {
+		_, err := twitter.Decode([]byte(text))
+		require.ErrorIs(t, err, feed.ErrMalformed, text)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, sample := range samples {
+		f.Add([]byte(sample))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := twitter.Decode(text)
+		if err == nil {
+			require.NotEmpty(t, p.ID)
+			require.False(t, p.Time.IsZero())
+			require.True(t, json.Valid(text))
+		}
+	})
+}

@@ -1,0 +1,239 @@
+package twitter_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rcas/ingestor/feed"
+	"rcas/ingestor/feed/feedtest"
+	"rcas/ingestor/twitter"
+	"rcas/market"
+)
+
+var coins = []market.Asset{{Symbol: "BTC", Name: "Bitcoin"}, {Symbol: "ETH", Name: "Ethereum"}}
+
+// client is the source under test, on a simulated X.
+type client struct {
+	t       *testing.T
+	config  twitter.Config
+	sink    *feedtest.Sink
+	cursors *feedtest.Cursors
+	log     *bytes.Buffer
+	stop    func() error
+}
+
+func newClient(t *testing.T, s *service) *client {
+	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}, log: new(bytes.Buffer)}
+	c.config = twitter.Config{
+		URL: feedtest.Serve(t, s).URL, Token: token, Assets: coins, Cursors: c.cursors, PerDay: -1, PerMonth: -1,
+		HTTP: &http.Client{Transport: &http.Transport{}},
+		Log:  slog.New(slog.NewTextHandler(&locked{w: c.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Timing: twitter.Timing{
+			Silence: 300 * time.Millisecond, Idle: 2 * time.Second,
+			Network:     feed.Ladder{Step: time.Millisecond, Max: 10 * time.Millisecond, Exact: true},
+			HTTP:        feed.Ladder{First: 3 * time.Millisecond, Max: 20 * time.Millisecond, Exact: true},
+			RateLimit:   feed.Ladder{First: 5 * time.Millisecond, Max: 40 * time.Millisecond, Exact: true},
+			SearchEvery: 40 * time.Millisecond, SearchLag: 20 * time.Millisecond, Overlap: 2 * time.Second,
+			Requests: 1000, Connects: 1000, Save: 10 * time.Millisecond,
+		},
+	}
+	return c
+}
+
+// locked makes a buffer safe for the log.
+type locked struct {
+	mu sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// start runs the source until stop is called.
+func (c *client) start() {
+	source, err := twitter.New(c.config)
+	require.NoError(c.t, err)
+	ctx, cancel := context.WithCancel(c.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- source.Run(ctx, c.sink) }()
+	c.stop = func() error {
+		cancel()
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(10 * time.Second):
+			return errors.New("the source did not end with its context")
+		}
+	}
+}
+
+func (c *client) has(p tweet) bool { return p.coin == "DOGE" || c.sink.HasTweet(twitter.Source, p.id) }
+
+// eventually writes posts until the condition holds.
+func (c *client) eventually(s *service, condition func() bool) bool {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); _ = feed.Sleep(c.t.Context(), 3*time.Millisecond) {
+		s.write(c.t.Context(), 1)
+		if condition() {
+			return true
+		}
+	}
+	return false
+}
+
+// TestMisbehavingService runs the client against a simulated X. The oracle: every post about a wanted coin from the first one
+// seen to the end of the misfortunes has come, by stream or search, over restarts.
+func TestMisbehavingService(t *testing.T) {
+	t.Parallel()
+	feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 {
+		s := newService(seed)
+		s.rules["0"] = rule{ID: "0", Value: "something old", Tag: "OLD"}
+		s.noStream = seed%8 == 0 // the search alone
+		c := newClient(t, s)
+		c.start()
+		require.True(t, c.eventually(s, func() bool {
+			saved, _ := c.cursors.LoadCursor(t.Context(), twitter.Source)
+			return len(c.sink.Tweets()) > 0 && saved != ""
+		}), "no posts")
+		posts, _ := s.from(0)
+		first := 0
+		for !c.sink.HasTweet(twitter.Source, posts[first].id) {
+			first++
+		}
+		s.chaos.Begin()
+		for range 4 {
+			s.write(t.Context(), 80)
+			if s.chaos.Strikes("restart", 0.2) {
+				require.NoError(t, c.stop())
+				s.write(t.Context(), 10)
+				c.start()
+			}
+		}
+		s.chaos.Calm()
+		posts, _ = s.from(0)
+		due := posts[first:]
+		absent := func() (list []tweet) {
+			for _, p := range due {
+				if !c.has(p) {
+					list = append(list, p)
+				}
+			}
+			return list
+		}
+		complete := c.eventually(s, func() bool { return len(absent()) == 0 })
+		require.NoError(t, c.stop())
+		require.True(t, complete, "%d lost, first %v; %s\n%s", len(absent()), absent()[:min(3, len(absent()))],
+			feedtest.Line(c.sink.Counters()), c.log)
+		require.Empty(t, c.sink.Conflicts())
+		require.Empty(t, s.faults)
+		require.NotContains(t, c.log.String(), token)
+		checkContent(t, c, due)
+		figures := c.sink.Counters()
+		figures["posts"], figures["stored"], figures["searches"] = int64(len(posts)), int64(len(c.sink.Tweets())), int64(s.searches)
+		for misfortune, n := range s.chaos.Tally() {
+			figures["~"+misfortune] = int64(n)
+		}
+		return figures
+	})
+}
+
+func checkContent(t *testing.T, c *client, posts []tweet) {
+	stored := c.sink.Tweets()
+	for _, p := range posts {
+		if p.coin == "DOGE" {
+			require.NotContains(t, stored, "twitter/"+p.id)
+			continue
+		}
+		got := stored["twitter/"+p.id]
+		require.Equal(t, fmt.Sprintf("$%s & co", p.coin), got.Text[:len(p.coin)+6])
+		require.Equal(t, p.at, got.Time)
+		require.Equal(t, "alice", got.Author)
+		require.EqualValues(t, 1000, got.Followers)
+		require.EqualValues(t, 3, got.FavoriteCount)
+	}
+}
+
+// TestRulesAreKept: what is missing is added, what is not wanted goes, the rest stays untouched.
+func TestRulesAreKept(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	wanted, err := twitter.Rules(coins, "", 1024)
+	require.NoError(t, err)
+	s.rules["kept"] = rule{ID: "kept", Value: wanted[0].Value, Tag: wanted[0].Tag}
+	s.rules["twice"] = rule{ID: "twice", Value: wanted[0].Value, Tag: wanted[0].Tag}
+	s.rules["old"] = rule{ID: "old", Value: "$XRP ", Tag: "XRP"}
+	c := newClient(t, s)
+	c.start()
+	require.True(t, c.eventually(s, func() bool { return len(c.sink.Tweets()) > 0 }))
+	require.NoError(t, c.stop())
+	require.Len(t, s.rules, 2)
+	require.NotContains(t, s.rules, "old")
+	var tags []string
+	for _, r := range s.rules {
+		tags = append(tags, r.Tag)
+	}
+	require.ElementsMatch(t, []string{"BTC", "ETH"}, tags)
+}
+
+// TestBudgetStopsReading: no post more than the budget is read, over a restart, and the log says why.
+func TestBudgetStopsReading(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	c := newClient(t, s)
+	c.config.PerDay = 20
+	c.start()
+	require.True(t, c.eventually(s, func() bool { return c.sink.Counter("budget") > 0 }))
+	require.NoError(t, c.stop())
+	require.EqualValues(t, 20, c.sink.Counters()["taken"])
+	require.Contains(t, c.log.String(), "the budget of 20 posts a day is spent")
+
+	c.start()
+	require.True(t, c.eventually(s, func() bool { return c.sink.Counter("budget") > 1 }))
+	require.NoError(t, c.stop())
+	require.EqualValues(t, 20, c.sink.Counters()["taken"], "a restart does not renew the budget")
+}
+
+func TestRefusedToken(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, newService(1))
+	c.config.Token = "wrong"
+	source, err := twitter.New(c.config)
+	require.NoError(t, err)
+	err = source.Run(t.Context(), c.sink)
+	require.ErrorContains(t, err, "does not accept the bearer token")
+	require.NotContains(t, err.Error()+c.log.String(), "wrong")
+
+	c.config.Token = ""
+	_, err = twitter.New(c.config)
+	require.ErrorContains(t, err, "bearer token")
+}
+
+// TestReach: after a long absence only the last stretch is searched, and the rest counted.
+func TestReach(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	c := newClient(t, s)
+	c.config.Reach = time.Minute
+	now := time.Now().UTC().Truncate(time.Second)
+	s.posts = []tweet{
+		{id: "1", coin: "BTC", text: "$BTC &amp; co", at: now.Add(-10 * time.Minute)},
+		{id: "2", coin: "BTC", text: "$BTC &amp; co", at: now.Add(-30 * time.Second)},
+	}
+	require.NoError(t, c.cursors.SaveCursor(t.Context(), twitter.Source, `{"until":"`+now.Add(-time.Hour).Format(time.RFC3339)+`"}`))
+	c.start()
+	require.True(t, c.eventually(s, func() bool { return c.sink.HasTweet(twitter.Source, "2") }))
+	require.NoError(t, c.stop())
+	require.False(t, c.sink.HasTweet(twitter.Source, "1"))
+	require.EqualValues(t, 1, c.sink.Counter("out of reach"))
+}

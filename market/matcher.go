@@ -1,0 +1,366 @@
+package market
+
+import (
+	"slices"
+	"strings"
+)
+
+// Matcher tells which coins a text speaks of. It is read-only once made and safe for concurrent use.
+//
+// It takes one pass over the words of a text. At each word the longest known phrase that begins there wins, and the next
+// search begins behind it: so "bitcoin cash" is one coin and not two, and "ripple effect" is none. Addresses of web pages
+// and the names of users do not count.
+type Matcher struct {
+	symbols []string
+	// words numbers the words of all terms, in lower case, from 1. vocabulary is indexed by that number.
+	words      map[string]int32
+	vocabulary []vocable
+	// sieve is a quick no to most unknown words.
+	sieve wordSieve
+	// edges is a trie over words: node and word to next node. Node 0 is the root, whose edges are in roots, by word. nodes
+	// holds what ends there.
+	edges map[edge]int32
+	roots []int32
+	nodes []node
+}
+
+// vocable is what a word means as a tag; -1 is nothing.
+type vocable struct{ cashtag, hashtag int32 }
+
+type edge struct{ node, word int32 }
+
+// node says what the phrase that ends here means.
+type node struct {
+	terms []term
+	// contexts are the assets whose ambiguous words this phrase decides.
+	contexts []int32
+}
+
+// term is a keyword or ambiguous word of one asset, or an exclusion.
+type term struct {
+	asset     int32
+	ambiguous bool
+	// exact holds the words as they must be written; nil for any case.
+	exact []string
+}
+
+// excluded stands for the asset of a phrase that speaks of none.
+const excluded int32 = -1
+
+// quotes are the currencies that stand behind a ticker in the name of a pair: BTCUSD.
+var quotes = [...]string{"usd", "usdt", "usdc", "eur", "btc"}
+
+// NewMatcher prepares a matcher. Terms that [ValidateAssets] would refuse may match nothing, but harm nothing.
+func NewMatcher(assets []Asset) *Matcher {
+	assets = slices.Clone(assets)
+	slices.SortStableFunc(assets, func(a, b Asset) int { return strings.Compare(a.Symbol, b.Symbol) })
+	m := &Matcher{words: map[string]int32{}, vocabulary: []vocable{{-1, -1}}, edges: map[edge]int32{}, nodes: make([]node, 1)}
+	for i := range assets {
+		m.symbols = append(m.symbols, assets[i].Symbol)
+		m.addTags(int32(i), &assets[i])
+		m.addTerms(int32(i), &assets[i])
+	}
+	m.roots = make([]int32, len(m.vocabulary))
+	for e, next := range m.edges {
+		if e.node == 0 {
+			m.roots[e.word] = next
+		}
+	}
+	return m
+}
+
+func (m *Matcher) addTags(asset int32, a *Asset) {
+	ambiguous := func(s string) bool {
+		return slices.ContainsFunc(a.Ambiguous, func(t string) bool { return strings.EqualFold(t, s) })
+	}
+	for _, ticker := range append([]string{a.Symbol}, a.Cashtags...) {
+		m.vocabulary[m.word(ticker)].cashtag = asset
+		if !ambiguous(ticker) {
+			m.vocabulary[m.word(ticker)].hashtag = asset
+		}
+		for _, quote := range quotes {
+			if strings.EqualFold(ticker, quote) {
+				continue
+			}
+			pair := strings.ToLower(ticker) + quote
+			m.vocabulary[m.word(pair)].cashtag = asset
+			m.addTerm(pair, term{asset: asset})
+		}
+	}
+	for _, tag := range a.Hashtags {
+		m.vocabulary[m.word(tag)].hashtag = asset
+	}
+	for _, phrase := range append([]string{a.Name}, a.Keywords...) {
+		if !ambiguous(phrase) {
+			m.vocabulary[m.word(strings.Join(termWords(phrase), ""))].hashtag = asset
+		}
+	}
+}
+
+func (m *Matcher) addTerms(asset int32, a *Asset) {
+	keywords := a.Keywords
+	if !slices.ContainsFunc(a.Ambiguous, func(t string) bool { return strings.EqualFold(t, a.Name) }) {
+		keywords = append([]string{strings.ToLower(a.Name)}, keywords...)
+	}
+	for _, keyword := range keywords {
+		m.addTerm(keyword, term{asset: asset})
+		if keyword == strings.ToLower(keyword) {
+			m.addTerm(keyword+"s", term{asset: asset})
+		}
+	}
+	for _, keyword := range a.Ambiguous {
+		m.addTerm(keyword, term{asset: asset, ambiguous: true})
+	}
+	for _, phrase := range a.Context {
+		if at := m.node(termWords(phrase)); at != 0 {
+			m.nodes[at].contexts = append(m.nodes[at].contexts, asset)
+		}
+	}
+	for _, phrase := range a.Exclusions {
+		m.addTerm(phrase, term{asset: excluded})
+	}
+}
+
+func (m *Matcher) addTerm(phrase string, t term) {
+	words := termWords(phrase)
+	if phrase != strings.ToLower(phrase) {
+		t.exact = words
+	}
+	if at := m.node(words); at != 0 {
+		m.nodes[at].terms = append(m.nodes[at].terms, t)
+	}
+}
+
+// word returns the number of a word, which it makes known. Words too long to be found are all number 0.
+func (m *Matcher) word(s string) int32 {
+	w := wordScanner{text: s}
+	first, ok := w.next()
+	if !ok || first.lower == 0 || first.end-first.start != len(s) {
+		return 0
+	}
+	lower := string(w.lower[:first.lower])
+	id, known := m.words[lower]
+	if !known {
+		id = int32(len(m.vocabulary))
+		m.words[lower] = id
+		m.vocabulary = append(m.vocabulary, vocable{-1, -1})
+		m.sieve.add(lower)
+	}
+	return id
+}
+
+// node returns the place of a phrase in the trie, which it makes; the root for no words.
+func (m *Matcher) node(words []string) int32 {
+	at := int32(0)
+	for _, w := range words {
+		e := edge{at, m.word(w)}
+		next, known := m.edges[e]
+		if !known {
+			next = int32(len(m.nodes))
+			m.edges[e] = next
+			m.nodes = append(m.nodes, node{})
+		}
+		at = next
+	}
+	return at
+}
+
+// token is a word of a text as the matcher needs it.
+type token struct {
+	start, end int32
+	word       int32
+	sigil      byte
+	spaced     bool
+	// joined tells that only spaces, hyphens and the like stand between this word and the one before: a phrase goes on.
+	joined bool
+}
+
+// reading gathers what the words of one text say.
+type reading struct {
+	certain, ambiguous, contexts []int32
+	// upper and lower count unknown words by the case of their letters.
+	upper, lower int
+}
+
+// Match returns the symbols of the coins that text speaks of, sorted; nil for none.
+func (m *Matcher) Match(text string) []string {
+	var space [96]token
+	var small [3][16]int32
+	r := reading{certain: small[0][:0], ambiguous: small[1][:0], contexts: small[2][:0]}
+	tokens := m.tokens(text, space[:0], &r)
+	for i := 0; i < len(tokens); {
+		i += m.read(text, tokens[i:], &r)
+	}
+	return m.conclude(&r)
+}
+
+// tokens cuts the text and looks its words up.
+func (m *Matcher) tokens(text string, tokens []token, r *reading) []token {
+	s, end := wordScanner{text: text}, -1
+	for {
+		w, ok := s.next()
+		if !ok {
+			return tokens
+		}
+		id := m.lookup(s.lower[:w.lower])
+		if id == 0 && w.end-w.start > 1 {
+			switch {
+			case w.hasLower:
+				r.lower++
+			case w.hasUpper:
+				r.upper++
+			}
+		}
+		tokens = append(tokens, token{
+			start: int32(w.start), end: int32(w.end), word: id, sigil: w.sigil, spaced: w.spaced,
+			joined: id != 0 && end >= 0 && isJoint(text[end:w.start]),
+		})
+		end = w.end
+	}
+}
+
+// isJoint tells whether the text between two words leaves them one phrase.
+func isJoint(gap string) bool {
+	for i := range len(gap) {
+		switch gap[i] {
+		case ' ', '-', '_', '\t', '\'':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// lookup returns a word's number; 0 for an unknown one. A number before a word ("10btc") is passed over.
+func (m *Matcher) lookup(lower []byte) int32 {
+	if len(lower) == 0 {
+		return 0
+	}
+	if m.sieve.mayHold(lower) {
+		if id := m.words[string(lower)]; id != 0 {
+			return id
+		}
+	}
+	if lower[0] > '9' {
+		return 0
+	}
+	digits := 1
+	for digits < len(lower) && lower[digits] <= '9' {
+		digits++
+	}
+	return m.lookup(lower[digits:])
+}
+
+// read takes in the phrase at the first token and returns how many tokens it used.
+func (m *Matcher) read(text string, tokens []token, r *reading) int {
+	first := &tokens[0]
+	if first.word == 0 {
+		return 1
+	}
+	at, length := m.longest(text, tokens)
+	if length < 2 && first.sigil != 0 && m.readTag(first, r) {
+		return 1
+	}
+	if length == 0 {
+		return 1
+	}
+	n := &m.nodes[at]
+	for _, asset := range n.contexts {
+		r.contexts = add(r.contexts, asset)
+	}
+	for i := range n.terms {
+		t := &n.terms[i]
+		switch written := t.written(text, tokens); {
+		case t.asset == excluded || !written && !(t.ambiguous && first.sigil != 0):
+		case written && (!t.ambiguous || first.sigil == '#' && !first.spaced || first.sigil == '$'):
+			r.certain = add(r.certain, t.asset)
+		default:
+			r.ambiguous = append(r.ambiguous, at, int32(i))
+		}
+	}
+	return length
+}
+
+// readTag takes in a cashtag or hashtag and tells whether it is known as such. An ambiguous ticker behind a lone dollar sign
+// ("$ one") is as ambiguous as without.
+func (m *Matcher) readTag(t *token, r *reading) bool {
+	v := m.vocabulary[t.word]
+	asset := v.hashtag
+	if t.sigil == '$' && !t.spaced {
+		asset = v.cashtag
+	}
+	if asset < 0 {
+		return false
+	}
+	r.certain = add(r.certain, asset)
+	return true
+}
+
+// longest follows the trie from the first token and returns the longest phrase that means something.
+func (m *Matcher) longest(text string, tokens []token) (at int32, length int) {
+	current := m.roots[tokens[0].word]
+	if current == 0 {
+		return 0, 0
+	}
+	at, length = current, 1
+	for i := 1; i < min(len(tokens), maxTermWords) && tokens[i].joined; i++ {
+		next, ok := m.edges[edge{current, tokens[i].word}]
+		if !ok {
+			break
+		}
+		if m.nodes[next].means(text, tokens) {
+			at, length = next, i+1
+		}
+		current = next
+	}
+	return at, length
+}
+
+// means tells whether the phrase says anything as it is written here. No exclusion takes the meaning from a tag.
+func (n *node) means(text string, tokens []token) bool {
+	for i := range n.terms {
+		if (n.terms[i].asset != excluded || tokens[0].sigil == 0) && n.terms[i].written(text, tokens) {
+			return true
+		}
+	}
+	return len(n.contexts) > 0
+}
+
+// written tells whether the tokens are written as the term wants.
+func (t *term) written(text string, tokens []token) bool {
+	for i, w := range t.exact {
+		if got := text[tokens[i].start:tokens[i].end]; got != w && strings.TrimLeft(got, "0123456789") != w {
+			return false
+		}
+	}
+	return true
+}
+
+// conclude decides the ambiguous words and names the coins.
+func (m *Matcher) conclude(r *reading) []string {
+	company := len(r.certain) > 0
+	for i := 0; i < len(r.ambiguous); i += 2 {
+		t := &m.nodes[r.ambiguous[i]].terms[r.ambiguous[i+1]]
+		shouted := t.exact != nil && r.upper > r.lower && t.exact[0] == strings.ToUpper(t.exact[0])
+		if !shouted && (company || slices.Contains(r.contexts, t.asset)) {
+			r.certain = add(r.certain, t.asset)
+		}
+	}
+	if len(r.certain) == 0 {
+		return nil
+	}
+	slices.Sort(r.certain)
+	symbols := make([]string, len(r.certain))
+	for i, asset := range r.certain {
+		symbols[i] = m.symbols[asset]
+	}
+	return symbols
+}
+
+// add appends an asset that is not yet there.
+func add(assets []int32, asset int32) []int32 {
+	if slices.Contains(assets, asset) {
+		return assets
+	}
+	return append(assets, asset)
+}

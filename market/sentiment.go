@@ -1,0 +1,30 @@
+package market
+
+import "math"
+
+// Sentiment is what one model read in one post about one coin.
+type Sentiment struct {
+	Tweet  *Tweet
+	Symbol string
+	Model  string
+	// Negative, Neutral, Positive are probabilities that sum to one; meaningless where Skipped is set.
+	Negative, Neutral, Positive float32
+	// Skipped says why the model could not judge the post ("language", "no text"); empty where it could.
+	Skipped string
+}
+
+// Score is the post's mood in [-1, 1].
+func (s *Sentiment) Score() float64 { return float64(s.Positive) - float64(s.Negative) }
+
+// Weight is how much a post counts in the weighted mood: 1 + ln(1+followers)/4 + ln(1+engagement)/2, where engagement is
+// likes, reposts, quotes and replies together. Logarithms damp it, so that one account cannot be the market: a million
+// followers and ten thousand likes weigh about nine nobodies.
+func (t *Tweet) Weight() float64 {
+	engagement := float64(t.FavoriteCount) + float64(t.RetweetCount) + float64(t.QuoteCount) + float64(t.ReplyCount)
+	return 1 + math.Log1p(float64(t.Followers))/4 + math.Log1p(engagement)/2
+}
+
+// Reach is the undamped factor of the seed's influence formula: followers × (likes+1) × (retweets+1).
+func (t *Tweet) Reach() float64 {
+	return float64(t.Followers) * float64(t.FavoriteCount+1) * float64(t.RetweetCount+1)
+}

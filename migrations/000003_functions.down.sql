@@ -1,0 +1,2 @@
+DROP FUNCTION trending_terms, top_terms, influence, authors, mood_price, mood, candles_by_venue, candles;
+DROP SCHEMA rcas CASCADE;

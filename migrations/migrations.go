@@ -1,0 +1,95 @@
+// Package migrations holds the schema of RCAS as numbered SQL and runs it with golang-migrate.
+//
+// The same files serve the embedded database and a native server. They are multi-statement files run whole (no x-multi-statement,
+// which breaks on semicolons in comments and $$ bodies); every continuous aggregate is created WITH NO DATA, because a refresh
+// cannot run inside a transaction with others.
+package migrations
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/golang-migrate/migrate/v4"
+	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5" // the pgx5:// driver
+	"github.com/golang-migrate/migrate/v4/source/iofs"
+)
+
+//go:embed *.sql
+var files embed.FS
+
+// Up migrates the database at the URL to the newest version. One process at a time may do it.
+func Up(databaseURL string) error {
+	return run(databaseURL, func(m *migrate.Migrate) error { return m.Up() })
+}
+
+// Down removes everything that RCAS made, with all its data.
+func Down(databaseURL string) error {
+	return run(databaseURL, func(m *migrate.Migrate) error { return m.Down() })
+}
+
+// Version returns the database's schema version, 0 when it has none, and whether a migration failed half-way.
+func Version(databaseURL string) (version uint, dirty bool, err error) {
+	err = run(databaseURL, func(m *migrate.Migrate) error {
+		version, dirty, err = m.Version()
+		if errors.Is(err, migrate.ErrNilVersion) {
+			return nil
+		}
+		return err
+	})
+	return version, dirty, err
+}
+
+// Latest is the newest version that these files lead to.
+func Latest() (uint, error) {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		return 0, err
+	}
+	var latest uint
+	for _, e := range entries {
+		var n uint
+		if _, err := fmt.Sscanf(e.Name(), "%d_", &n); err == nil {
+			latest = max(latest, n)
+		}
+	}
+	return latest, nil
+}
+
+func run(databaseURL string, do func(*migrate.Migrate) error) (err error) {
+	source, err := iofs.New(files, ".")
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	target, err := driverURL(databaseURL)
+	if err != nil {
+		return err
+	}
+	m, err := migrate.NewWithSourceInstance("iofs", source, target)
+	if err != nil {
+		return fmt.Errorf("connect to the database for migration: %w", err)
+	}
+	defer func() {
+		sourceErr, databaseErr := m.Close()
+		err = errors.Join(err, sourceErr, databaseErr)
+	}()
+	if err := do(m); err != nil && !errors.Is(err, migrate.ErrNoChange) {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}
+
+// driverURL turns a PostgreSQL URL into the one of golang-migrate's pgx driver.
+func driverURL(databaseURL string) (string, error) {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return "", errors.New("the database URL is not a URL (postgres://user:password@host:port/database)")
+	}
+	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "", fmt.Errorf("the database URL begins with %q; it must begin with postgres://", strings.TrimSpace(u.Scheme))
+	}
+	u.Scheme = "pgx5"
+	return u.String(), nil
+}

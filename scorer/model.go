@@ -1,0 +1,166 @@
+package scorer
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+
+	"rcas/scorer/lexer"
+	"rcas/scorer/onnx"
+)
+
+// Probabilities are what a model reads in one text. They sum to one.
+type Probabilities struct {
+	Negative float32 `json:"negative"`
+	Neutral  float32 `json:"neutral"`
+	Positive float32 `json:"positive"`
+}
+
+// Model judges texts. Its methods may be called by many goroutines at once, Close after all others have returned.
+type Model interface {
+	// Name identifies the model; sentiments are stored under it.
+	Name() string
+	// Languages are the ISO 639-1 codes that the model was made for; none means any language.
+	Languages() []string
+	// Score judges each text, and returns as many results in the same order. Any text is fine: empty, of any length, in any
+	// script, invalid UTF-8. Where a text leaves the model nothing to read, the result is plainly neutral; [Judgeable] tells
+	// such texts beforehand. The error concerns the whole batch: a model that fails to run, or a context that ended.
+	Score(ctx context.Context, texts []string) ([]Probabilities, error)
+	// Close frees the model's memory.
+	Close() error
+}
+
+// neutral is the result for a text that holds nothing to judge.
+var neutral = Probabilities{Neutral: 1}
+
+// Options say how a model runs. The zero value is right for one of several workers on a machine.
+type Options struct {
+	// Threads that one call of Score may use; zero means one. Many callers with one thread each are faster than one with many.
+	Threads int
+	// Log gets a line when the ONNX Runtime had to be fetched; nil means slog.Default().
+	Log *slog.Logger
+}
+
+// BundledName is the name of the model inside the binary.
+const BundledName = "rcas-small-en"
+
+//go:embed models
+var bundled embed.FS
+
+// Bundled opens the model inside the binary, fetching the ONNX Runtime first if this machine has none.
+func Bundled(ctx context.Context, options Options) (Model, error) {
+	files, err := fs.Sub(bundled, path.Join("models", BundledName))
+	if err != nil {
+		return nil, fmt.Errorf("open the bundled model: %w", err)
+	}
+	if err := start(ctx, options); err != nil {
+		return nil, err
+	}
+	config, err := readConfig(files)
+	if err != nil {
+		return nil, fmt.Errorf("open the bundled model: %w", err)
+	}
+	return loadWords(files, config, options)
+}
+
+// Load opens the model directory dir, fetching the ONNX Runtime first if this machine has none. config.json says what kind of
+// model it is: RCAS's own, or a text classifier as Hugging Face exports it. What cannot be run is refused with the reason.
+func Load(ctx context.Context, dir string, options Options) (Model, error) {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open the model directory: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file: name the directory that holds model.onnx and config.json", dir)
+	}
+	config, err := readConfig(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	if config.Name == "" {
+		absolute, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("model %s: %w", dir, err)
+		}
+		config.Name = filepath.Base(absolute)
+	}
+	if err := start(ctx, options); err != nil {
+		return nil, err
+	}
+	if config.ModelType == wordsModelType {
+		model, err := loadWords(os.DirFS(dir), config, options)
+		if err != nil {
+			return nil, fmt.Errorf("model %s: %w", dir, err)
+		}
+		return model, nil
+	}
+	model, err := loadTransformer(dir, config, options)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", dir, err)
+	}
+	return model, nil
+}
+
+// Judgeable tells whether a text holds anything that mood could be read from: a word, a number or an emoji, beside links, user
+// names, cashtags and punctuation. A post without is kept and counted, but no model has a say on it.
+func Judgeable(text string) bool {
+	var words lexer.Words
+	for limit := 16; ; limit *= 4 { // nearly always the first few words decide
+		words.Split(text, limit)
+		for i := range words.Len() {
+			switch string(words.At(i)) {
+			case lexer.URL, lexer.User, lexer.Cashtag, "!", "!!", "?", "??", "?!", "...", "%":
+			default:
+				return true
+			}
+		}
+		if words.Len() < limit {
+			return false
+		}
+	}
+}
+
+// start makes the ONNX Runtime ready.
+func start(ctx context.Context, options Options) error {
+	log := options.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	library, err := onnx.Install(ctx, log)
+	if err != nil {
+		return err
+	}
+	return onnx.Start(library)
+}
+
+// modelConfig is what config.json says that every kind of model needs. Raw is the whole of it, for what one kind needs.
+type modelConfig struct {
+	ModelType string            `json:"model_type"`
+	Name      string            `json:"name"`
+	Languages []string          `json:"languages"`
+	ID2Label  map[string]string `json:"id2label"`
+	Raw       json.RawMessage   `json:"-"`
+}
+
+const configFile = "config.json"
+
+func readConfig(files fs.FS) (modelConfig, error) {
+	var config modelConfig
+	content, err := fs.ReadFile(files, configFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config, errors.New("it holds no config.json: export the model with its configuration")
+	}
+	if err != nil {
+		return config, fmt.Errorf("read config.json: %w", err)
+	}
+	if err := json.Unmarshal(content, &config); err != nil {
+		return config, fmt.Errorf("config.json is no valid configuration: %w", err)
+	}
+	config.Raw = content
+	return config, nil
+}

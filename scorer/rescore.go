@@ -1,0 +1,70 @@
+package scorer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"rcas/store"
+)
+
+// rescoreBatch is how many posts of history are scored and stored at a time.
+const rescoreBatch = 1000
+
+// Rescore says what of history to score.
+type Rescore struct {
+	Store *store.Store
+	Model Model
+	// From and To bound the posts' times: From is in, To is out.
+	From, To time.Time
+	// Rate is the most posts per second; zero means as fast as it goes.
+	Rate float64
+	// MinConfidence as in [Service].
+	MinConfidence float32
+	// Progress is told after each batch how many of how many are done. May be nil.
+	Progress func(done, total int64)
+}
+
+// Run scores the posts of history that the model has not scored yet and returns how many rows it added. Interrupted, it goes on
+// where it stopped when it is run again: what is stored is not scored twice. Their words were counted when they came.
+func (r Rescore) Run(ctx context.Context) (int64, error) {
+	if err := r.Store.RegisterModel(ctx, r.Model.Name(), r.Model.Languages()); err != nil {
+		return 0, err
+	}
+	total, err := r.Store.CountUnscored(ctx, r.Model.Name(), r.From, r.To)
+	if err != nil {
+		return 0, err
+	}
+	limit := rate.NewLimiter(rate.Inf, rescoreBatch)
+	if r.Rate > 0 {
+		limit = rate.NewLimiter(rate.Limit(r.Rate), rescoreBatch)
+	}
+	var done, added int64
+	terms := NewTerms()
+	position := store.Position{Time: r.From}
+	for {
+		tweets, err := r.Store.Unscored(ctx, r.Model.Name(), position, r.To, rescoreBatch)
+		if err != nil || len(tweets) == 0 {
+			return added, err
+		}
+		if err := limit.WaitN(ctx, len(tweets)); err != nil {
+			return added, fmt.Errorf("rescore: %w", err)
+		}
+		posts, err := Read(ctx, r.Model, tweets, r.MinConfidence, terms)
+		if err != nil {
+			return added, err
+		}
+		stored, err := r.Store.InsertSentiments(ctx, r.Model.Name(), posts)
+		if err != nil {
+			return added, err
+		}
+		last := tweets[len(tweets)-1]
+		position = store.Position{Time: last.Time, Source: last.Source, ID: last.ID}
+		done, added = done+int64(len(tweets)), added+stored.Rows
+		if r.Progress != nil {
+			r.Progress(done, max(total, done))
+		}
+	}
+}

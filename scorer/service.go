@@ -1,0 +1,215 @@
+package scorer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rcas/market"
+	"rcas/store"
+	"rcas/stream"
+)
+
+// Reasons for which a post is not judged; they stand in sentiments.skipped.
+const (
+	SkippedLanguage   = "language"
+	SkippedNoText     = "no text"
+	SkippedConfidence = "low confidence"
+)
+
+// batch is what the scorer takes at a time. Large ones count words in fewer rows. Two workers: one scores while the other's rows are in
+// the database.
+var batch = stream.Batch{Size: 5000, Age: 250 * time.Millisecond, Workers: 2}
+
+// modelCheck is how often the service asks the database which model is active.
+const modelCheck = 2 * time.Second
+
+// Service reads posts from the stream and adds what the active model reads in them. Any number of services may run.
+type Service struct {
+	Stream *stream.Stream
+	Store  *store.Store
+	// Open loads a model by the name that the table models knows it by.
+	Open func(ctx context.Context, name string) (Model, error)
+	// Default is the model to activate where none is active yet.
+	Default string
+	// MinConfidence leaves posts unjudged whose largest probability is smaller. Zero judges all.
+	MinConfidence float32
+	Log           *slog.Logger
+
+	terms *Terms
+
+	swapping sync.RWMutex // held for reading while a batch is scored
+	model    Model
+	failed   string // the active model that could not be loaded, so that it is said once
+}
+
+// Run scores until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	s.terms = NewTerms()
+	if err := s.start(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { s.watchModel(ctx); return nil })
+	group.Go(func() error { return s.Stream.Consume(ctx, stream.Tweets, stream.Scorer, batch, s.score) })
+	return errors.Join(group.Wait(), s.model.Close())
+}
+
+func (s *Service) start(ctx context.Context) error {
+	name, err := s.Store.ActiveModel(ctx)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		name = s.Default
+	}
+	if s.model, err = s.Open(ctx, name); err != nil {
+		return err
+	}
+	return s.Store.UseModel(ctx, s.model.Name(), s.model.Languages(), true)
+}
+
+// watchModel swaps the model when another becomes active. A batch is scored whole by one model; messages wait meanwhile, and
+// none is lost or scored twice by one model, for a sentiment's key holds its model.
+func (s *Service) watchModel(ctx context.Context) {
+	ticker := time.NewTicker(modelCheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.swap(ctx)
+		}
+	}
+}
+
+func (s *Service) swap(ctx context.Context) {
+	name, err := s.Store.ActiveModel(ctx)
+	if err != nil || name == "" || name == s.model.Name() || name == s.failed {
+		return
+	}
+	next, err := s.Open(ctx, name)
+	if err != nil {
+		s.failed = name
+		s.Log.Error("cannot load the active model; going on with the one before", "model", name, "scoring_with", s.model.Name(), "error", err)
+		return
+	}
+	s.swapping.Lock()
+	previous := s.model
+	s.model, s.failed = next, ""
+	s.swapping.Unlock()
+	s.Log.Info("model swapped", "from", previous.Name(), "to", next.Name())
+	_ = previous.Close()
+}
+
+func (s *Service) score(ctx context.Context, batch []*stream.Message) error {
+	s.swapping.RLock()
+	defer s.swapping.RUnlock()
+	tweets := make([]*market.Tweet, 0, len(batch))
+	for _, m := range batch {
+		t, err := market.DecodeTweet(m.Data, time.Now())
+		switch {
+		case err != nil: // The writer sets it aside; once is enough.
+			s.Log.Debug("not a post", "error", err)
+		case !t.Deleted && len(t.Symbols) > 0:
+			tweets = append(tweets, t)
+		}
+	}
+	posts, err := Read(ctx, s.model, tweets, s.MinConfidence, s.terms)
+	if err != nil {
+		return err
+	}
+	stored, err := s.Store.InsertSentiments(ctx, s.model.Name(), posts)
+	if err != nil {
+		if store.IsDataError(err) {
+			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+		}
+		return err
+	}
+	s.publish(stored.Added)
+	return nil
+}
+
+// liveAge is how old a post may be and still be news to those who look on live. A replayed archive is not.
+const liveAge = 24 * time.Hour
+
+// publish passes fresh sentiments on for those who look on live. It needs no storage: what is missed is in the database.
+func (s *Service) publish(added []market.Sentiment) {
+	conn := s.Stream.Conn()
+	for i := range added {
+		a := &added[i]
+		if a.Skipped != "" || time.Since(a.Tweet.Time) > liveAge {
+			continue
+		}
+		body, err := json.Marshal(live{a.Tweet.Time, a.Tweet.Source, a.Tweet.ID, a.Symbol, a.Model, a.Score(), a.Tweet.Weight()})
+		if err == nil {
+			_ = conn.Publish("sentiments."+a.Symbol, body)
+		}
+	}
+}
+
+// live is a message on sentiments.<symbol>.
+type live struct {
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"`
+	ID     string    `json:"id"`
+	Symbol string    `json:"symbol"`
+	Model  string    `json:"model"`
+	Score  float64   `json:"score"`
+	Weight float64   `json:"weight"`
+}
+
+// Read lets a model judge posts: each post once, in the order given, those that it can't judge with the reason.
+func Read(ctx context.Context, model Model, tweets []*market.Tweet, minConfidence float32, terms *Terms) ([]store.ScoredPost, error) {
+	posts := make([]store.ScoredPost, 0, len(tweets))
+	var texts []string
+	var judged []int
+	type key struct{ source, id string }
+	seen := make(map[key]bool, len(tweets))
+	for _, t := range tweets {
+		if k := (key{t.Source, t.ID}); seen[k] {
+			continue
+		} else {
+			seen[k] = true
+		}
+		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t), Terms: terms.Of(t.Text)}
+		switch {
+		case !Judgeable(t.Text):
+			post.Sentiment.Skipped = SkippedNoText
+		case !speaks(model, t.Lang):
+			post.Sentiment.Skipped = SkippedLanguage
+		default:
+			judged, texts = append(judged, len(posts)), append(texts, t.Text)
+		}
+		posts = append(posts, post)
+	}
+	probabilities, err := model.Score(ctx, texts)
+	if err != nil {
+		return nil, fmt.Errorf("score %d posts with %s: %w", len(texts), model.Name(), err)
+	}
+	if len(probabilities) != len(texts) {
+		return nil, errors.New("the model returned another number of results than it was given texts")
+	}
+	for i, p := range probabilities {
+		s := &posts[judged[i]].Sentiment
+		s.Negative, s.Neutral, s.Positive = p.Negative, p.Neutral, p.Positive
+		if max(p.Negative, p.Neutral, p.Positive) < minConfidence {
+			s.Skipped = SkippedConfidence
+		}
+	}
+	return posts, nil
+}
+
+// speaks tells whether a model judges a language. A text whose language nobody knows (often too short to tell) is judged.
+func speaks(model Model, lang string) bool {
+	languages := model.Languages()
+	return lang == "" || len(languages) == 0 || slices.Contains(languages, lang)
+}

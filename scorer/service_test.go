@@ -1,0 +1,213 @@
+package scorer_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"rcas/market"
+	"rcas/scorer"
+	"rcas/store"
+	"rcas/store/storetest"
+	"rcas/stream"
+)
+
+// noon is not long ago, so that what is posted then is live.
+var noon = time.Now().UTC().Truncate(time.Hour).Add(-2 * time.Hour)
+
+// renamed is the bundled model under another name, which counts what it scored.
+type renamed struct {
+	scorer.Model
+	name   string
+	scored *atomic.Int64
+}
+
+func (r renamed) Name() string { return r.name }
+
+func (r renamed) Score(ctx context.Context, texts []string) ([]scorer.Probabilities, error) {
+	r.scored.Add(int64(len(texts)))
+	return r.Model.Score(ctx, texts)
+}
+
+// bench is a store, a stream and a running service.
+type bench struct {
+	store  *store.Store
+	stream *stream.Stream
+	scored map[string]*atomic.Int64
+	done   chan error
+	stop   context.CancelFunc
+}
+
+func setup(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{store: storetest.New(t), scored: map[string]*atomic.Int64{"first": {}, "second": {}}, done: make(chan error, 1)}
+	var err error
+	b.stream, err = stream.Open(t.Context(), stream.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(b.stream.Close)
+	service := &scorer.Service{
+		Stream: b.stream, Store: b.store, Default: "first", Log: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context, name string) (scorer.Model, error) {
+			if b.scored[name] == nil {
+				return nil, errors.New("there is no such model")
+			}
+			model, err := scorer.Bundled(ctx, scorer.Options{})
+			return renamed{model, name, b.scored[name]}, err
+		},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	b.stop = cancel
+	go func() { b.done <- service.Run(ctx) }()
+	t.Cleanup(func() { cancel(); require.NoError(t, <-b.done) })
+	return b
+}
+
+func (b *bench) publish(t *testing.T, tweets ...*market.Tweet) {
+	t.Helper()
+	p := b.stream.Publisher()
+	for _, tweet := range tweets {
+		require.NoError(t, p.Tweet(t.Context(), tweet))
+	}
+	require.NoError(t, p.Flush(t.Context()))
+}
+
+// scorerIdle waits until the scorer has nothing left to do. The writer does not run here.
+func (b *bench) scorerIdle(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		backlogs, err := b.stream.Backlogs(t.Context())
+		if err != nil {
+			return false
+		}
+		i := slices.IndexFunc(backlogs, func(l stream.Backlog) bool { return l.Consumer == stream.Scorer })
+		return backlogs[i].Pending == 0 && backlogs[i].Unacknowledged == 0
+	}, 2*time.Minute, 20*time.Millisecond)
+}
+
+func post(id int, text, lang string) *market.Tweet {
+	return &market.Tweet{Source: "test", ID: fmt.Sprint(id), Time: noon.Add(time.Duration(id) * time.Second), Text: text, Lang: lang,
+		Symbols: []string{"BTC"}, ReceivedAt: noon.Add(time.Hour)}
+}
+
+func TestServiceGivesEveryPostItsRow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var live atomic.Int64
+	subscription, err := b.stream.Conn().Subscribe("sentiments.BTC", func(m *nats.Msg) {
+		if json.Valid(m.Data) {
+			live.Add(1)
+		}
+	})
+	require.NoError(t, err)
+	defer func() { _ = subscription.Unsubscribe() }()
+	b.publish(t,
+		post(1, "I love bitcoin, what a great day! So happy", "en"),
+		post(2, "bitcoin is crashing, terrible, I hate this", ""),
+		post(3, "¿Qué pasa con bitcoin hoy?", "es"),
+		post(4, "https://example.org/x @somebody", "en"),
+		post(5, "   ", "en"),
+		post(6, strings.Repeat("bitcoin ", 12_500), "en"),
+		post(7, "\xff\xfe bitcoin \x00 ok", "en"),
+		post(8, "بيتكوين bitcoin السعر", "ar"),
+		post(1, "I love bitcoin, what a great day! So happy", "en"),
+		post(-100_000, "bitcoin is a great thing, said yesterday", "en"),
+	)
+	b.scorerIdle(t)
+	require.EqualValues(t, 9, storetest.Value[int64](t, b.store, `SELECT count(*) FROM sentiments`))
+	skipped := map[any]any{}
+	for _, row := range storetest.Rows(t, b.store, `SELECT id, skipped FROM sentiments WHERE skipped IS NOT NULL`) {
+		skipped[row[0]] = row[1]
+	}
+	require.Equal(t, map[any]any{"3": "language", "4": "no text", "5": "no text", "8": "language"}, skipped)
+	require.Greater(t, storetest.Value[float64](t, b.store, `SELECT score::float8 FROM sentiments WHERE id = '1'`), 0.3)
+	require.Less(t, storetest.Value[float64](t, b.store, `SELECT score::float8 FROM sentiments WHERE id = '2'`), -0.3)
+	require.EqualValues(t, 4, live.Load(), "one message for each judged post of today, though one came twice")
+	require.EqualValues(t, 1, storetest.Value[int64](t, b.store, `SELECT sum(n) FROM term_counts WHERE term = 'happy'`))
+}
+
+func TestSwapLosesNothingAndScoresNothingTwice(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const n = 6000
+	for i := 0; i < n; i += 500 {
+		var batch []*market.Tweet
+		for j := i; j < i+500; j++ {
+			batch = append(batch, post(j, fmt.Sprintf("post number %d about bitcoin", j), "en"))
+		}
+		b.publish(t, batch...)
+		switch i {
+		case 1500:
+			require.NoError(t, b.store.UseModel(t.Context(), "second", nil, false))
+			// Swapped before the rest is published, whatever the machine's speed.
+			require.Eventually(t, func() bool {
+				b.publish(t, post(0, "post number 0 about bitcoin", "en"))
+				return b.scored["second"].Load() > 0
+			}, time.Minute, 100*time.Millisecond)
+		case 4000:
+			require.NoError(t, b.store.UseModel(t.Context(), "missing", nil, false))
+		}
+	}
+	b.scorerIdle(t)
+	require.EqualValues(t, n, storetest.Value[int64](t, b.store, `SELECT count(DISTINCT id) FROM sentiments`))
+	require.LessOrEqual(t, storetest.Value[int64](t, b.store, `SELECT count(*) FROM sentiments`), int64(n+1), "only post 0 met both models")
+	require.EqualValues(t, n, storetest.Value[int64](t, b.store, `SELECT sum(n) FROM term_counts WHERE term = 'post'`))
+	require.Positive(t, b.scored["first"].Load())
+}
+
+func TestRescoreGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	var tweets []*market.Tweet
+	for i := range 2500 {
+		tweets = append(tweets, post(i, fmt.Sprintf("post number %d, bitcoin is great", i), "en"))
+	}
+	_, err := s.InsertTweets(t.Context(), tweets)
+	require.NoError(t, err)
+	model, err := scorer.Bundled(t.Context(), scorer.Options{})
+	require.NoError(t, err)
+	defer model.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	r := scorer.Rescore{Store: s, Model: model, From: noon, To: noon.Add(2400 * time.Second), Progress: func(done, _ int64) { cancel() }}
+	first, err := r.Run(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualValues(t, 1000, first)
+	r.Progress = nil
+	second, err := r.Run(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1400, second)
+	require.EqualValues(t, 2400, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments`))
+}
+
+// TestConfidenceFloor: a post is left open where the model's largest probability is below the floor, and only there.
+func TestConfidenceFloor(t *testing.T) {
+	t.Parallel()
+	model, err := scorer.Bundled(t.Context(), scorer.Options{})
+	require.NoError(t, err)
+	defer model.Close()
+	tweets := []*market.Tweet{post(1, "I love bitcoin, what a great day! So happy", "en"), post(2, "bitcoin and then the thing of it", "en"),
+		post(3, "this is terrible, I hate bitcoin, total scam", "en")}
+	all, err := scorer.Read(t.Context(), model, tweets, 0, scorer.NewTerms())
+	require.NoError(t, err)
+	for _, floor := range all {
+		confidence := max(floor.Sentiment.Negative, floor.Sentiment.Neutral, floor.Sentiment.Positive)
+		posts, err := scorer.Read(t.Context(), model, tweets, confidence, scorer.NewTerms())
+		require.NoError(t, err)
+		for i, p := range posts {
+			want := ""
+			if max(all[i].Sentiment.Negative, all[i].Sentiment.Neutral, all[i].Sentiment.Positive) < confidence {
+				want = scorer.SkippedConfidence
+			}
+			require.Equal(t, want, p.Sentiment.Skipped, "post %d, floor %f", i, confidence)
+		}
+	}
+}

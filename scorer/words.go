@@ -1,0 +1,177 @@
+package scorer
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strconv"
+	"sync"
+
+	"rcas/scorer/lexer"
+	"rcas/scorer/onnx"
+)
+
+// wordsModelType is the model_type of RCAS's own form: one graph from posts, split into words and joined by spaces, to
+// probabilities. The vocabulary is inside the graph.
+const wordsModelType = "rcas-words"
+
+const (
+	// wordsBatch is how many texts one run of the graph takes; more gain nothing, and fewer pay the call too often.
+	wordsBatch = 32
+	// mostWords bounds what config.json may ask for, and with it the memory of a run.
+	mostWords = 1024
+)
+
+// wordsModel runs a graph that takes split posts.
+type wordsModel struct {
+	name      string
+	languages []string
+	session   *onnx.Session
+	maxWords  int
+	columns   [3]int // where the graph's output has negative, neutral and positive
+	scratch   sync.Pool
+}
+
+// loadWords opens a model of RCAS's own form and checks that graph and configuration fit each other.
+func loadWords(files fs.FS, config modelConfig, options Options) (Model, error) {
+	var own struct {
+		MaxWords int `json:"max_words"`
+	}
+	if err := json.Unmarshal(config.Raw, &own); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	if own.MaxWords < 1 || own.MaxWords > mostWords {
+		return nil, fmt.Errorf("config.json: max_words is %d, not a number from 1 to %d", own.MaxWords, mostWords)
+	}
+	columns, err := threeColumns(config.ID2Label)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := fs.ReadFile(files, "model.onnx")
+	if err != nil {
+		return nil, fmt.Errorf("read its graph: %w", err)
+	}
+	session, err := onnx.OpenBytes(graph, onnx.Options{Threads: options.Threads})
+	if err != nil {
+		return nil, err
+	}
+	model := &wordsModel{name: config.Name, languages: config.Languages, session: session, maxWords: own.MaxWords,
+		columns: columns}
+	model.scratch.New = func() any { return new(wordsScratch) }
+	if err := model.probe(); err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	return model, nil
+}
+
+// threeColumns finds negative, neutral and positive among the labels of a graph's columns.
+func threeColumns(labels map[string]string) (columns [3]int, err error) {
+	names := [3]string{"negative", "neutral", "positive"}
+	if len(labels) != len(names) {
+		return columns, fmt.Errorf("config.json: id2label has %d labels, not negative, neutral and positive", len(labels))
+	}
+	var found [3]bool
+	for key, label := range labels {
+		column, err := strconv.Atoi(key)
+		class := slices.Index(names[:], label)
+		if err != nil || column < 0 || column >= len(names) || class < 0 || found[class] {
+			return columns, fmt.Errorf("config.json: id2label says %q for column %q; it must name negative, neutral and positive "+
+				"for columns 0 to 2, each once", label, key)
+		}
+		columns[class], found[class] = column, true
+	}
+	return columns, nil
+}
+
+// probe runs the graph once, so that a file that cannot work fails when it is loaded.
+func (m *wordsModel) probe() error {
+	inputs := m.session.Inputs()
+	if len(inputs) != 1 || inputs[0].Type != "string" || len(inputs[0].Shape) != 1 {
+		return fmt.Errorf("the graph takes %v, not one vector of strings: is it a model of another kind than config.json says?", inputs)
+	}
+	result, err := m.session.RunTexts([]string{"good news", "why"})
+	if err != nil {
+		return err
+	}
+	if result.Rows != 2 || result.Columns != 3 {
+		return fmt.Errorf("the graph returned a %d×%d matrix for two texts, not 2×3 as config.json's labels say", result.Rows,
+			result.Columns)
+	}
+	for row := range 2 {
+		p := m.probabilities(result, row)
+		if sum := p.Negative + p.Neutral + p.Positive; !(p.Negative >= 0 && p.Neutral >= 0 && p.Positive >= 0 && sum > 0.99 && sum < 1.01) {
+			return fmt.Errorf("the graph's output %v is no probabilities: it must end in a softmax", p)
+		}
+	}
+	return nil
+}
+
+// probabilities reads one row of the graph's output.
+func (m *wordsModel) probabilities(output onnx.Matrix[float32], row int) Probabilities {
+	values := output.Data[row*output.Columns:]
+	return Probabilities{values[m.columns[Negative]], values[m.columns[Neutral]], values[m.columns[Positive]]}
+}
+
+func (m *wordsModel) Name() string        { return m.name }
+func (m *wordsModel) Languages() []string { return slices.Clone(m.languages) }
+func (m *wordsModel) Close() error        { return m.session.Close() }
+
+// wordsScratch is what one Score works with; it is used again.
+type wordsScratch struct {
+	words lexer.Words
+	posts []splitPost
+	texts []string
+}
+
+// splitPost is a text ready for the graph.
+type splitPost struct {
+	text  int // its place among the texts
+	words int
+	line  string
+}
+
+func (m *wordsModel) Score(ctx context.Context, texts []string) ([]Probabilities, error) {
+	scratch := m.scratch.Get().(*wordsScratch)
+	defer m.scratch.Put(scratch)
+	results := make([]Probabilities, len(texts))
+	scratch.posts = scratch.posts[:0]
+	for i, text := range texts {
+		scratch.words.Split(text, m.maxWords)
+		if scratch.words.Len() == 0 {
+			results[i] = neutral
+			continue
+		}
+		scratch.posts = append(scratch.posts, splitPost{i, scratch.words.Len(), scratch.words.String()})
+	}
+	// Posts of like length go together, so that little of a batch is padding.
+	slices.SortFunc(scratch.posts, func(a, b splitPost) int { return cmp.Compare(a.words, b.words) })
+	for batch := range slices.Chunk(scratch.posts, wordsBatch) {
+		if err := context.Cause(ctx); err != nil {
+			return nil, fmt.Errorf("score texts: %w", err)
+		}
+		if err := m.run(scratch, batch, results); err != nil {
+			return nil, fmt.Errorf("score texts with model %s: %w", m.name, err)
+		}
+	}
+	return results, nil
+}
+
+// run judges one batch.
+func (m *wordsModel) run(scratch *wordsScratch, batch []splitPost, results []Probabilities) error {
+	scratch.texts = scratch.texts[:0]
+	for _, post := range batch {
+		scratch.texts = append(scratch.texts, post.line)
+	}
+	output, err := m.session.RunTexts(scratch.texts)
+	if err != nil {
+		return err
+	}
+	for row, post := range batch {
+		results[post.text] = m.probabilities(output, row)
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"rcas/market"
+)
+
+// TermBucket is the width of the windows that words are counted in.
+const TermBucket = 5 * time.Minute
+
+// ScoredPost is one post as one model read it: a row of sentiments for each of the post's symbols.
+type ScoredPost struct {
+	Tweet     *market.Tweet
+	Sentiment market.Sentiment // without Symbol: it holds for each of the post's
+	// AuthorHash counts authors, TextHash finds repeats.
+	AuthorHash int32
+	TextHash   int64
+	// Terms are the post's words worth counting, each once.
+	Terms []string
+}
+
+// A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
+// this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, or when the same text stands in
+// another post of the hour before it, stored or in this batch. $13 and $14 bound the batch in time, so that only its chunks are
+// searched.
+const insertSentiments = `
+WITH input AS (
+    SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
+                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[])
+    WITH ORDINALITY AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repost, author_hash,
+                          text_hash, ord)
+), known AS (
+    SELECT i.*, CASE WHEN (SELECT every(name = $16) FROM models) THEN NULL ELSE
+                    (SELECT s.repeat FROM sentiments s
+                     WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
+                       AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat,
+           i.time - lag(i.time) OVER (PARTITION BY text_hash, symbol ORDER BY time, ord) < INTERVAL '1 hour' AS repeats_batch
+    FROM input i
+), judged AS (
+    SELECT k.*, coalesce(k.known_repeat, k.repost OR coalesce(k.repeats_batch, false) OR EXISTS (
+               SELECT FROM sentiments s
+               WHERE s.text_hash = k.text_hash AND s.time > k.time - INTERVAL '1 hour' AND s.time <= k.time
+                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14 AND (s.source, s.id) <> (k.source, k.id))) AS repeat
+    FROM known k
+), added AS (
+    INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat,
+                            author_hash, text_hash)
+    SELECT time, source, id, symbol, $16, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
+           author_hash, text_hash
+    FROM judged ON CONFLICT DO NOTHING
+    RETURNING source, id, symbol, time
+)
+SELECT j.ord, j.known_repeat IS NULL AS first FROM added JOIN judged j USING (source, id, symbol, time)`
+
+// plainSearch is set for the statement above: TimescaleDB would choose among the chunks anew for each of its searches, which takes
+// longer than the search. They are chosen once when the statement is planned, with its times known.
+const plainSearch = `SET LOCAL timescaledb.enable_chunk_append = off`
+
+// SentimentsStored says what became of a batch of scored posts.
+type SentimentsStored struct {
+	// Rows were added; Duplicates were there already.
+	Rows, Duplicates int64
+	// Added are the rows, for whoever wants to pass them on.
+	Added []market.Sentiment
+}
+
+// InsertSentiments stores what one model read, the counts of the words of posts that no model had read before, and what was counted, in
+// one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
+// occur once.
+func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
+	rows := sentimentRows(posts)
+	if len(rows.owner) == 0 {
+		return SentimentsStored{}, nil
+	}
+	var stored SentimentsStored
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		stored = SentimentsStored{}
+		terms := termCounter{}
+		counts := map[Count]int64{}
+		if _, err := tx.Exec(ctx, plainSearch); err != nil {
+			return err
+		}
+		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
+			rows.negative, rows.neutral, rows.positive, rows.skipped, rows.weight, rows.reach, rows.repost, rows.authorHash, rows.first, rows.last,
+			rows.textHash, model)
+		if err != nil {
+			return err
+		}
+		var ord int64
+		var first bool
+		if _, err := pgx.ForEachRow(query, []any{&ord, &first}, func() error {
+			post := &posts[rows.owner[ord-1]]
+			row := post.Sentiment
+			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
+			stored.Added = append(stored.Added, row)
+			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
+			if first {
+				terms.add(row.Symbol, post)
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		stored.Rows = int64(len(stored.Added))
+		stored.Duplicates = int64(len(rows.owner)) - stored.Rows
+		if err := terms.insert(ctx, tx); err != nil {
+			return err
+		}
+		return addCounts(ctx, tx, flatten(counts))
+	})
+	if err != nil {
+		return SentimentsStored{}, fmt.Errorf("store sentiments: %w", err)
+	}
+	return stored, nil
+}
+
+func scoredEvent(skipped string) string {
+	if skipped != "" {
+		return "skipped:" + skipped
+	}
+	return "scored"
+}
+
+func flatten(counts map[Count]int64) []Count {
+	var list []Count
+	for c, n := range counts {
+		c.N = n
+		list = append(list, c)
+	}
+	return list
+}
+
+type sentimentColumns struct {
+	time                        []time.Time
+	source, id, symbol          []string
+	negative, neutral, positive []*float32
+	skipped                     []*string
+	weight                      []float32
+	reach                       []float64
+	repost                      []bool
+	authorHash                  []int32
+	textHash                    []int64
+	first, last                 time.Time
+	owner                       []int // index of the post that each row belongs to
+}
+
+func sentimentRows(posts []ScoredPost) *sentimentColumns {
+	c := &sentimentColumns{}
+	for i := range posts {
+		p, t := &posts[i], posts[i].Tweet
+		if len(c.owner) == 0 || t.Time.Before(c.first) {
+			c.first = t.Time
+		}
+		if len(c.owner) == 0 || t.Time.After(c.last) {
+			c.last = t.Time
+		}
+		for _, symbol := range t.Symbols {
+			c.time, c.source, c.id, c.symbol = append(c.time, t.Time), append(c.source, t.Source), append(c.id, t.ID), append(c.symbol, symbol)
+			if p.Sentiment.Skipped == "" {
+				c.negative, c.neutral = append(c.negative, &p.Sentiment.Negative), append(c.neutral, &p.Sentiment.Neutral)
+				c.positive, c.skipped = append(c.positive, &p.Sentiment.Positive), append(c.skipped, nil)
+			} else {
+				c.negative, c.neutral = append(c.negative, nil), append(c.neutral, nil)
+				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &p.Sentiment.Skipped)
+			}
+			c.weight, c.reach, c.repost = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach()), append(c.repost, t.Repost)
+			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
+			c.owner = append(c.owner, i)
+		}
+	}
+	return c
+}
+
+// termWindow is where words are counted: a symbol's five minutes.
+type termWindow struct {
+	bucket time.Time
+	symbol string
+}
+
+// termCounter counts the words of the rows that an insert really added.
+type termCounter map[termWindow]map[string]int32
+
+func (c termCounter) add(symbol string, post *ScoredPost) {
+	window := termWindow{post.Tweet.Time.Truncate(TermBucket), symbol}
+	counts := c[window]
+	if counts == nil {
+		counts = map[string]int32{}
+		c[window] = counts
+	}
+	for _, term := range post.Terms {
+		counts[term]++
+	}
+}
+
+// insert adds the counts window by window, so that neighbours arrive together. Each count names its window by number, which is shorter.
+func (c termCounter) insert(ctx context.Context, tx pgx.Tx) error {
+	var (
+		buckets []time.Time
+		symbols []string
+		windows []int32
+		terms   []string
+		counts  []int32
+	)
+	for window, words := range c {
+		buckets, symbols = append(buckets, window.bucket), append(symbols, window.symbol)
+		for term, n := range words {
+			windows, terms, counts = append(windows, int32(len(buckets))), append(terms, term), append(counts, n)
+		}
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO term_counts (bucket, symbol, term, n)
+		SELECT ($1::timestamptz[])[w], ($2::text[])[w], term, n
+		FROM unnest($3::integer[], $4::text[], $5::integer[]) AS t (w, term, n)`, buckets, symbols, windows, terms, counts)
+	return err
+}
+
+// Position is a place in the order of tweets by time, source and id.
+type Position struct {
+	Time       time.Time
+	Source, ID string
+}
+
+// Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order.
+// Deleted posts and posts about no coin are left out.
+func (s *Store) Unscored(ctx context.Context, model string, after Position, to time.Time, limit int) ([]*market.Tweet, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
+		       received_at
+		FROM tweets t
+		WHERE time >= $1 AND time < $4 AND (time, source, id) > ($1, $2, $3) AND cardinality(symbols) > 0 AND deleted_at IS NULL
+		  AND NOT EXISTS (SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time AND s.model = $5
+		                  AND s.time >= $1 AND s.time < $4)
+		ORDER BY time, source, id LIMIT $6`, after.Time, after.Source, after.ID, to, model, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read posts to score: %w", err)
+	}
+	tweets, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*market.Tweet, error) {
+		t := new(market.Tweet)
+		err := row.Scan(&t.Time, &t.Source, &t.ID, &t.Author, &t.Lang, &t.Text, &t.Symbols, &t.Repost, &t.Followers, &t.QuoteCount,
+			&t.ReplyCount, &t.RetweetCount, &t.FavoriteCount, &t.ReceivedAt)
+		return t, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read posts to score: %w", err)
+	}
+	return tweets, nil
+}
+
+// CountUnscored returns how many posts between the times Unscored would return.
+func (s *Store) CountUnscored(ctx context.Context, model string, from, to time.Time) (int64, error) {
+	var n int64
+	err := s.pool.QueryRow(ctx, `
+		SELECT count(*) FROM tweets t
+		WHERE time >= $1 AND time < $2 AND cardinality(symbols) > 0 AND deleted_at IS NULL
+		  AND NOT EXISTS (SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time AND s.model = $3
+		                  AND s.time >= $1 AND s.time < $2)`, from, to, model).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count posts to score: %w", err)
+	}
+	return n, nil
+}
+
+// RegisterModel makes a model known without making it active.
+func (s *Store) RegisterModel(ctx context.Context, name string, languages []string) error {
+	_, err := s.pool.Exec(ctx, `INSERT INTO models (name, languages) VALUES ($1, coalesce($2::text[], '{}'))
+		ON CONFLICT (name) DO UPDATE SET languages = excluded.languages`, name, languages)
+	if err != nil {
+		return fmt.Errorf("register model %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"rcas/migrations"
+	"rcas/store/embedded"
+)
+
+// Config says where the database is.
+type Config struct {
+	// URL of a PostgreSQL server with TimescaleDB. Empty: the embedded database, in Dir.
+	URL string
+	// Dir is the embedded database's directory; empty: a temporary one, gone with Close.
+	Dir string
+	// Template is the directory of an embedded database of which a new Dir becomes a copy; empty: none.
+	Template string
+	// Embedded says that the URL is that of an embedded database which another process serves.
+	Embedded bool
+	Log      *slog.Logger
+}
+
+// Store is an open database. Safe for concurrent use.
+type Store struct {
+	pool     *pgxpool.Pool
+	server   *embedded.Server // nil unless this process serves the embedded database
+	embedded bool
+	url      string
+	log      *slog.Logger
+}
+
+// Open connects to the database, starting the embedded one when no URL is given. It does not migrate.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{url: cfg.URL, embedded: cfg.Embedded, log: cfg.Log}
+	if cfg.URL == "" {
+		server, err := embedded.Start(ctx, embedded.Config{Dir: cfg.Dir, Template: cfg.Template, Log: cfg.Log})
+		if err != nil {
+			return nil, err
+		}
+		s.server, s.embedded, s.url = server, true, server.URL()
+	}
+	if err := s.connect(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) connect(ctx context.Context) error {
+	config, err := pgxpool.ParseConfig(s.url)
+	if err != nil {
+		// pgx's own error repeats the URL; it redacts the password where it can parse it, and this is where it can't.
+		return errors.New("the database URL does not parse; it should look like postgres://user:password@host:5432/database")
+	}
+	config.ConnConfig.RuntimeParams["application_name"] = "rcas"
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if s.embedded {
+		// One backend serves all sessions there: names of prepared statements would be shared.
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
+	}
+	return nil
+}
+
+// Pool gives ad hoc SQL a connection.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// URL is where psql and Grafana reach the database. It may hold a password: never log it.
+func (s *Store) URL() string { return s.url }
+
+// Embedded tells whether the database is the embedded one.
+func (s *Store) Embedded() bool { return s.embedded }
+
+// Serving tells whether this process serves the embedded database.
+func (s *Store) Serving() bool { return s.server != nil }
+
+// SocketDir is the directory of the unix socket of the embedded database, which is what clients take as host; "" elsewhere.
+func (s *Store) SocketDir() string {
+	u, err := url.Parse(s.url)
+	if err != nil || !s.embedded {
+		return ""
+	}
+	return u.Query().Get("host")
+}
+
+// Empty tells whether RCAS was never here: there is no schema, and nothing to lose by making one.
+func (s *Store) Empty() bool {
+	version, _, err := migrations.Version(s.url)
+	return err == nil && version == 0
+}
+
+// Migrate brings the schema to the newest version.
+func (s *Store) Migrate() error { return migrations.Up(s.url) }
+
+// CheckSchema returns an error that says what to do when the schema is not the one this program needs.
+func (s *Store) CheckSchema() error {
+	version, dirty, err := migrations.Version(s.url)
+	if err != nil {
+		return err
+	}
+	latest, err := migrations.Latest()
+	switch {
+	case err != nil:
+		return err
+	case dirty:
+		return fmt.Errorf("migration %d of the database failed half-way; mend what it says, then run rcas migrate up", version)
+	case version < latest:
+		return fmt.Errorf("the database's schema is version %d and this rcas needs %d; run rcas migrate up", version, latest)
+	case version > latest:
+		return fmt.Errorf("the database's schema is version %d and this rcas knows only %d; run a newer rcas", version, latest)
+	}
+	return nil
+}
+
+// Close ends all connections and stops the embedded database. Closing twice is fine.
+func (s *Store) Close() error {
+	if s.pool != nil {
+		s.pool.Close()
+	}
+	if s.server != nil {
+		return s.server.Close()
+	}
+	return nil
+}
+
+// IsDataError tells whether the database refused the data itself, so that trying again is no use: SQLSTATE class 22 (data
+// exception), 23 (constraint violation), or 54 (program limit exceeded).
+func IsDataError(err error) bool {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return false
+	}
+	for _, class := range []string{"22", "23", "54"} {
+		if strings.HasPrefix(pgErr.Code, class) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,268 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rcas/market"
+	"rcas/migrations"
+	"rcas/store"
+	"rcas/store/storetest"
+)
+
+var noon = time.Date(2024, 3, 5, 12, 0, 0, 0, time.UTC)
+
+func tweet(id int, at time.Time) *market.Tweet {
+	return &market.Tweet{Source: "test", ID: fmt.Sprint(id), Time: at, Author: "ann", Text: fmt.Sprint("post ", id), Symbols: []string{"BTC", "ETH"},
+		Followers: 10, ReceivedAt: at.Add(time.Second)}
+}
+
+func TestMigrateUpDownUp(t *testing.T) {
+	t.Parallel()
+	s := storetest.Unmigrated(t)
+	require.True(t, s.Empty())
+	latest, err := migrations.Latest()
+	require.NoError(t, err)
+	for range 2 {
+		require.NoError(t, migrations.Up(s.URL()))
+		version, dirty, err := migrations.Version(s.URL())
+		require.NoError(t, err)
+		require.False(t, dirty)
+		require.Equal(t, latest, version)
+		require.NoError(t, s.CheckSchema())
+		require.NoError(t, migrations.Up(s.URL()), "a second time")
+		require.NoError(t, migrations.Down(s.URL()))
+		require.EqualValues(t, 0, storetest.Value[int64](t, s, `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+			WHERE nspname = 'public' AND relkind IN ('r','v','m') AND relname <> 'schema_migrations'
+			AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`))
+	}
+}
+
+func TestWritingTwiceIsWritingOnce(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	batch := []*market.Tweet{tweet(1, noon), tweet(2, noon.Add(time.Second)), tweet(1, noon)}
+	got, err := s.InsertTweets(t.Context(), batch)
+	require.NoError(t, err)
+	require.Equal(t, store.Stored{Rows: 2, Duplicates: 1}, got)
+	got, err = s.InsertTweets(t.Context(), batch)
+	require.NoError(t, err)
+	require.Equal(t, store.Stored{Rows: 0, Duplicates: 3}, got)
+	require.Equal(t, []any{"post 1", []any{"BTC", "ETH"}}, storetest.Rows(t, s, `SELECT text, symbols FROM tweets WHERE id = '1'`)[0])
+
+	price := &market.Price{Venue: "v", Symbol: "BTC", TradeID: "1", Time: noon, Price: 0.1, Volume: 3, ReceivedAt: noon}
+	for want := int64(1); want >= 0; want-- {
+		got, err = s.InsertPrices(t.Context(), []*market.Price{price})
+		require.NoError(t, err)
+		require.Equal(t, want, got.Rows)
+	}
+	counts, err := s.Counts(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, counts, store.Count{Component: "writer", Source: "test", Event: "stored", N: 2})
+	require.Contains(t, counts, store.Count{Component: "writer", Source: "test", Event: "duplicate", N: 4})
+	require.Contains(t, counts, store.Count{Component: "writer", Source: "v", Event: "stored", N: 1})
+}
+
+func scored(t *market.Tweet, terms ...string) store.ScoredPost {
+	return store.ScoredPost{Tweet: t, Sentiment: market.Sentiment{Negative: 0.25, Neutral: 0.25, Positive: 0.5}, AuthorHash: 7,
+		TextHash: int64(len(t.Text)), Terms: terms}
+}
+
+func TestSentimentsAndTermsCountOnce(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	a, b := scored(tweet(1, noon), "moon", "pump"), scored(tweet(2, noon.Add(time.Minute)), "moon")
+	b.TextHash = 99
+	b.Sentiment.Skipped = "language"
+	for _, batch := range [][]store.ScoredPost{{a}, {a, b}, {b}} {
+		_, err := s.InsertSentiments(t.Context(), "m1", batch)
+		require.NoError(t, err)
+	}
+	_, err := s.InsertSentiments(t.Context(), "m2", []store.ScoredPost{a, b})
+	require.NoError(t, err)
+	require.EqualValues(t, 8, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments`), "two posts, two symbols, two models")
+	require.EqualValues(t, 4, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE score IS NULL AND skipped = 'language'`))
+	require.EqualValues(t, 2, storetest.Value[int64](t, s, `SELECT sum(n) FROM term_counts WHERE symbol = 'BTC' AND term = 'moon'`))
+	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT sum(n) FROM term_counts WHERE symbol = 'ETH' AND term = 'pump'`))
+	require.InDelta(t, 0.25, storetest.Value[float64](t, s, `SELECT score::float8 FROM sentiments WHERE id = '1' AND model = 'm2' LIMIT 1`), 1e-9)
+}
+
+func TestRepeatsWithinTheHour(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	insert := func(posts ...store.ScoredPost) {
+		_, err := s.InsertSentiments(t.Context(), "m", posts)
+		require.NoError(t, err)
+	}
+	post := func(id int, after time.Duration, text int64) store.ScoredPost {
+		p := scored(tweet(id, noon.Add(after)))
+		p.TextHash = text
+		return p
+	}
+	insert(post(1, 0, 5), post(2, 10*time.Minute, 5), post(3, 20*time.Minute, 6))
+	insert(post(4, 30*time.Minute, 6), post(5, 3*time.Hour, 5))
+	repost := post(6, 0, 77)
+	repost.Tweet.Repost = true
+	insert(repost)
+	var repeats []any
+	for _, row := range storetest.Rows(t, s, `SELECT id FROM sentiments WHERE symbol = 'BTC' AND repeat ORDER BY id`) {
+		repeats = append(repeats, row[0])
+	}
+	require.Equal(t, []any{"2", "4", "6"}, repeats)
+	// Another model's rows say the same.
+	_, err := s.InsertSentiments(t.Context(), "other", []store.ScoredPost{post(4, 30*time.Minute, 6), post(1, 0, 5)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE symbol = 'BTC' AND repeat AND model = 'other'`))
+}
+
+func TestForgetTweetKeepsCounts(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	_, err := s.InsertTweets(t.Context(), []*market.Tweet{tweet(1, noon)})
+	require.NoError(t, err)
+	forgotten, err := s.ForgetTweets(t.Context(), "test", []string{"1", "never seen"})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, forgotten)
+	require.Equal(t, []any{"", "", true}, storetest.Rows(t, s, `SELECT text, author, deleted_at IS NOT NULL FROM tweets`)[0])
+	_, err = s.InsertTweets(t.Context(), []*market.Tweet{tweet(1, noon)})
+	require.NoError(t, err)
+	require.Equal(t, "", storetest.Value[string](t, s, `SELECT text FROM tweets`), "a redelivery does not bring it back")
+}
+
+func TestDeletionBeforeItsPost(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	for range 2 {
+		forgotten, err := s.ForgetTweets(t.Context(), "test", []string{"1", "1", "3"})
+		require.NoError(t, err)
+		require.Zero(t, forgotten)
+	}
+	stored, err := s.InsertTweets(t.Context(), []*market.Tweet{tweet(1, noon), tweet(2, noon)})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stored.Rows)
+	require.Equal(t, [][]any{{"1", "", "", true}, {"2", "post 2", "ann", false}},
+		storetest.Rows(t, s, `SELECT id, text, author, deleted_at IS NOT NULL FROM tweets ORDER BY id`))
+	storetest.Exec(t, s, `UPDATE deletions SET seen_at = now() - INTERVAL '25 hours'`)
+	_, err = s.ForgetTweets(t.Context(), "test", []string{"9"})
+	require.NoError(t, err)
+	require.Equal(t, [][]any{{"9"}}, storetest.Rows(t, s, `SELECT id FROM deletions`))
+}
+
+func TestForgetTweetsOfAnAccount(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	var posts []*market.Tweet
+	for i, id := range []string{"did:a/1", "did:a/é", "did:a", "did:a0", "did:ab/1", "did:A/1", "did:b/1"} {
+		p := tweet(i, noon.AddDate(0, 0, 10*i)) // each in a chunk of its own
+		p.ID = id
+		posts = append(posts, p)
+	}
+	_, err := s.InsertTweets(t.Context(), posts)
+	require.NoError(t, err)
+	forgotten, err := s.ForgetTweets(t.Context(), "test", []string{"did:a/", "did:b/1", "did:c/"})
+	require.NoError(t, err)
+	require.EqualValues(t, 3, forgotten)
+	require.Equal(t, [][]any{{"did:a/1"}, {"did:a/é"}, {"did:b/1"}},
+		storetest.Rows(t, s, `SELECT id FROM tweets WHERE text = '' AND deleted_at IS NOT NULL ORDER BY id`))
+	forgotten, err = s.ForgetTweets(t.Context(), "other", []string{"did:a/"})
+	require.NoError(t, err)
+	require.Zero(t, forgotten)
+}
+
+func TestModelsAndCursors(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	name, err := s.ActiveModel(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, name)
+	require.NoError(t, s.UseModel(t.Context(), "a", []string{"en"}, true))
+	require.NoError(t, s.UseModel(t.Context(), "b", nil, true))
+	name, err = s.ActiveModel(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "a", name)
+	require.NoError(t, s.UseModel(t.Context(), "b", nil, false))
+	name, err = s.ActiveModel(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "b", name)
+	require.NoError(t, s.SaveCursor(t.Context(), "x", "1"))
+	require.NoError(t, s.SaveCursor(t.Context(), "x", "2"))
+	cursor, err := s.LoadCursor(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "2", cursor)
+}
+
+// Every window equals the same question asked of the raw rows, after late, repeated and out-of-order rows and refreshes in
+// between.
+func TestWindowsEqualRawRows(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	s := storetest.New(t)
+	trade := 0
+	for range 12 {
+		var prices []*market.Price
+		var posts []store.ScoredPost
+		for range 1 + rng.IntN(200) {
+			at := noon.Add(time.Duration(rng.Int64N(int64(50 * time.Hour)))).Truncate(time.Microsecond)
+			id := rng.IntN(1500)
+			if rng.IntN(4) > 0 {
+				trade++
+				id = trade
+			}
+			prices = append(prices, &market.Price{Venue: []string{"v", "w"}[rng.IntN(2)], Symbol: []string{"BTC", "ETH"}[rng.IntN(2)],
+				TradeID: fmt.Sprint(id), Time: at, Price: 1 + rng.Float64(), Volume: rng.Float64(), ReceivedAt: at})
+			p := scored(tweet(id, noon.Add(time.Duration(id)*97*time.Second)), "moon")
+			p.Sentiment.Negative, p.Sentiment.Positive = rng.Float32()/2, rng.Float32()/2
+			p.TextHash, p.AuthorHash = rng.Int64N(300), rng.Int32()
+			if rng.IntN(5) == 0 {
+				p.Sentiment.Skipped = "language"
+			}
+			posts = append(posts, p)
+		}
+		_, err := s.InsertPrices(t.Context(), prices)
+		require.NoError(t, err)
+		_, err = s.InsertSentiments(t.Context(), "m", unique(posts))
+		require.NoError(t, err)
+		if rng.IntN(2) == 0 {
+			require.NoError(t, s.RefreshWindows(t.Context()))
+		}
+	}
+	require.NoError(t, s.RefreshWindows(t.Context()))
+	for view, width := range map[string]string{"1m": "1 minute", "1h": "1 hour", "1d": "1 day"} {
+		storetest.RequireNone(t, s, `
+			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, venue, min(time) AS open_time, max(time) AS close_time,
+			        first(price, time) AS open, max(price) AS high, min(price) AS low, last(price, time) AS close,
+			        sum(volume) AS volume, count(*) AS trades FROM prices GROUP BY 1, 2, 3)
+			SELECT * FROM raw FULL JOIN prices_`+view+` w USING (bucket, symbol, venue)
+			WHERE (raw.open, raw.high, raw.low, raw.close, raw.trades, raw.open_time, raw.close_time)
+			      IS DISTINCT FROM (w.open, w.high, w.low, w.close, w.trades, w.open_time, w.close_time)
+			   OR abs(raw.volume - w.volume) > 1e-9`, width)
+		storetest.RequireNone(t, s, `
+			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, repeat, count(*) AS posts, count(score) AS judged,
+			        sum(score::float8) AS sum_score, sum(weight::float8) FILTER (WHERE score IS NOT NULL) AS sum_weight
+			        FROM sentiments GROUP BY 1, 2, 3)
+			SELECT * FROM raw FULL JOIN mood_`+view+` w USING (bucket, symbol, repeat)
+			WHERE (raw.posts, raw.judged) IS DISTINCT FROM (w.posts, w.judged)
+			   OR abs(raw.sum_score - w.sum_score) > 1e-9 OR abs(raw.sum_weight - w.sum_weight) > 1e-9`, width)
+	}
+	storetest.RequireNone(t, s, `
+		SELECT * FROM (SELECT time_bucket('1 hour', bucket) AS bucket, symbol, term, sum(n) AS n FROM term_counts GROUP BY 1, 2, 3) raw
+		FULL JOIN term_counts_1h w USING (bucket, symbol, term) WHERE raw.n IS DISTINCT FROM w.n`)
+}
+
+func unique(posts []store.ScoredPost) []store.ScoredPost {
+	seen := map[string]bool{}
+	var kept []store.ScoredPost
+	for _, p := range posts {
+		if !seen[p.Tweet.ID] {
+			seen[p.Tweet.ID] = true
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}

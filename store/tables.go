@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"rcas/market"
+)
+
+// LoadCursor returns how far a source has been read, or "".
+func (s *Store) LoadCursor(ctx context.Context, source string) (string, error) {
+	var cursor string
+	err := s.pool.QueryRow(ctx, `SELECT cursor FROM cursors WHERE source = $1`, source).Scan(&cursor)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return "", fmt.Errorf("load cursor of %s: %w", source, err)
+	}
+	return cursor, nil
+}
+
+// SaveCursor stores how far a source has been read.
+func (s *Store) SaveCursor(ctx context.Context, source, cursor string) error {
+	_, err := s.pool.Exec(ctx, `INSERT INTO cursors (source, cursor) VALUES ($1, $2)
+		ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor, saved_at = now()`, source, cursor)
+	if err != nil {
+		return fmt.Errorf("save cursor of %s: %w", source, err)
+	}
+	return nil
+}
+
+// SaveAssets makes the table assets say what the assets file says.
+func (s *Store) SaveAssets(ctx context.Context, assets []market.Asset) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		symbols := make([]string, len(assets))
+		for i, a := range assets {
+			symbols[i] = a.Symbol
+			_, err := tx.Exec(ctx, `INSERT INTO assets (symbol, name, cashtags, keywords, exclusions)
+				VALUES ($1, $2, coalesce($3::text[], '{}'), coalesce($4::text[], '{}'), coalesce($5::text[], '{}'))
+				ON CONFLICT (symbol) DO UPDATE SET name = excluded.name, cashtags = excluded.cashtags, keywords = excluded.keywords,
+				exclusions = excluded.exclusions, loaded_at = now()`,
+				a.Symbol, a.Name, a.Cashtags, a.Keywords, a.Exclusions)
+			if err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM assets WHERE symbol <> ALL($1::text[])`, symbols)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("load the assets: %w", err)
+	}
+	return nil
+}
+
+// ActiveModel returns the name of the active model, or "" when none is.
+func (s *Store) ActiveModel(ctx context.Context) (string, error) {
+	var name string
+	err := s.pool.QueryRow(ctx, `SELECT name FROM models WHERE active`).Scan(&name)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return "", fmt.Errorf("look up the active model: %w", err)
+	}
+	return name, nil
+}
+
+// UseModel registers a model and makes it the active one; ifNone leaves another active model active.
+func (s *Store) UseModel(ctx context.Context, name string, languages []string, ifNone bool) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO models (name, languages) VALUES ($1, coalesce($2::text[], '{}'))
+			ON CONFLICT (name) DO UPDATE SET languages = excluded.languages`, name, languages)
+		if err != nil {
+			return err
+		}
+		var others bool
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM models WHERE active AND name <> $1)`, name).Scan(&others); err != nil {
+			return err
+		}
+		if ifNone && others {
+			return nil
+		}
+		if _, err := tx.Exec(ctx, `UPDATE models SET active = false, changed_at = now() WHERE active AND name <> $1`, name); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE models SET active = true, changed_at = now() WHERE name = $1 AND NOT active`, name)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("make %s the active model: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"rcas/market"
+)
+
+// Stored says what became of a batch of rows.
+type Stored struct {
+	// Rows were added; Duplicates were there already, or twice in the batch.
+	Rows, Duplicates int64
+}
+
+// insertTweets takes symbols as text, separated by the unit separator (U+001F, which no symbol may hold): unnest of a
+// two-dimensional array would flatten it.
+const insertTweets = `
+INSERT INTO tweets (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count,
+                    favorite_count, received_at, deleted_at)
+SELECT time, source, id, CASE WHEN d.id IS NULL THEN author ELSE '' END, lang, CASE WHEN d.id IS NULL THEN text ELSE '' END,
+       CASE symbols WHEN '' THEN '{}' ELSE string_to_array(symbols, E'\x1f') END, repost,
+       followers, quote_count, reply_count, retweet_count, favorite_count, received_at, d.seen_at
+FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::bigint[],
+            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::timestamptz[])
+  AS t (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
+        received_at)
+LEFT JOIN deletions AS d USING (source, id)
+ON CONFLICT DO NOTHING`
+
+// InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion came
+// first, neither text nor author is stored.
+func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Stored, error) {
+	var (
+		time_, received                               []time.Time
+		source, id, author, lang, text, symbols       []string
+		repost                                        []bool
+		followers, quotes, replies, retweets, favours []int64
+	)
+	bySource := map[string]int64{}
+	for _, t := range tweets {
+		time_, received = append(time_, t.Time), append(received, t.ReceivedAt)
+		source, id, author = append(source, t.Source), append(id, t.ID), append(author, t.Author)
+		lang, text = append(lang, t.Lang), append(text, t.Text)
+		symbols, repost = append(symbols, strings.Join(t.Symbols, "\x1f")), append(repost, t.Repost)
+		followers, quotes, replies = append(followers, t.Followers), append(quotes, t.QuoteCount), append(replies, t.ReplyCount)
+		retweets, favours = append(retweets, t.RetweetCount), append(favours, t.FavoriteCount)
+		bySource[t.Source]++
+	}
+	return s.insert(ctx, bySource, insertTweets, "RETURNING source",
+		time_, source, id, author, lang, text, symbols, repost, followers, quotes, replies, retweets, favours, received)
+}
+
+const insertPrices = `
+INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::timestamptz[])
+ON CONFLICT DO NOTHING`
+
+// InsertPrices stores trades, with what was counted, in one transaction. Trades stored before change nothing.
+func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Stored, error) {
+	var (
+		time_, received        []time.Time
+		symbol, venue, tradeID []string
+		price, volume          []float64
+	)
+	byVenue := map[string]int64{}
+	for _, p := range prices {
+		time_, received = append(time_, p.Time), append(received, p.ReceivedAt)
+		symbol, venue, tradeID = append(symbol, p.Symbol), append(venue, p.Venue), append(tradeID, p.TradeID)
+		price, volume = append(price, p.Price), append(volume, p.Volume)
+		byVenue[p.Venue]++
+	}
+	return s.insert(ctx, byVenue, insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+}
+
+// insert runs a bulk insert and the counts of what it did, per source, in one transaction.
+func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returning string, args ...any) (Stored, error) {
+	var stored Stored
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// Counting inside the database spares sending a name back for every row.
+		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source", args...)
+		if err != nil {
+			return err
+		}
+		added := map[string]int64{}
+		var source string
+		var n int64
+		if _, err := pgx.ForEachRow(rows, []any{&source, &n}, func() error { added[source] = n; return nil }); err != nil {
+			return err
+		}
+		var counts []Count
+		for source, given := range given {
+			counts = append(counts,
+				Count{"writer", source, "stored", added[source]}, Count{"writer", source, "duplicate", given - added[source]})
+			stored.Rows += added[source]
+			stored.Duplicates += given - added[source]
+		}
+		return addCounts(ctx, tx, counts)
+	})
+	if err != nil {
+		return Stored{}, fmt.Errorf("store rows: %w", err)
+	}
+	return stored, nil
+}
+
+const (
+	forget = `UPDATE tweets AS t SET text = '', author = '', deleted_at = now()
+		FROM unnest($2::text[]) AS d (id) WHERE t.deleted_at IS NULL AND t.source = $1 AND `
+	rememberDeletions = `INSERT INTO deletions (source, id) SELECT DISTINCT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`
+	// Longer than any redelivery takes.
+	outgrowDeletions = `DELETE FROM deletions WHERE seen_at < now() - INTERVAL '1 day'`
+)
+
+// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay. An
+// identifier that ends in a slash stands for all that begin with it. It returns how many posts were there; single posts that come within
+// the day lose their text when they do.
+func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
+	var posts, accounts []string
+	for _, id := range ids {
+		if strings.HasSuffix(id, "/") {
+			accounts = append(accounts, id)
+		} else {
+			posts = append(posts, id)
+		}
+	}
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		one, err := tx.Exec(ctx, forget+`t.id = d.id`, source, posts)
+		if err != nil {
+			return err
+		}
+		// Identifiers are ordered by their bytes, and "0" follows "/".
+		all, err := tx.Exec(ctx, forget+`t.id > d.id AND t.id < left(d.id, -1) || '0'`, source, accounts)
+		if err != nil {
+			return err
+		}
+		forgotten = one.RowsAffected() + all.RowsAffected()
+		if _, err := tx.Exec(ctx, rememberDeletions, source, posts); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, outgrowDeletions)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forget posts of %s: %w", source, err)
+	}
+	return forgotten, nil
+}

@@ -1,0 +1,234 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+)
+
+// Message is one message of a batch.
+type Message struct {
+	Subject string
+	Data    []byte
+	// Stored is when the stream took the message.
+	Stored time.Time
+
+	msg  jetstream.Msg
+	dead error
+}
+
+// Kill sets the message aside in the DEAD stream, with the reason, once the handler returns: it can never be handled.
+func (m *Message) Kill(why error) { m.dead = why }
+
+// Killed tells why the message was set aside, or nil.
+func (m *Message) Killed() error { return m.dead }
+
+// Handler stores a batch. When it returns nil the messages are acknowledged, so it must have committed by then; the messages
+// that it killed go to the DEAD stream.
+//
+// An error that wraps [ErrPoison] means that some message of the batch can't be stored: the batch is halved until the message is
+// found and set aside. Any other error means that the handler itself can't work now (the database is away): the batch is tried
+// again, with back-off, until it works.
+type Handler func(ctx context.Context, batch []*Message) error
+
+// ErrPoison marks an error that lies in the messages, not in the machinery: see [Handler].
+var ErrPoison = errors.New("a message of the batch can't be stored")
+
+// Batch says when a batch is complete: at Size messages or when its first message is Age old, whichever comes first.
+type Batch struct {
+	Size int
+	Age  time.Duration
+	// Workers handle batches at the same time. Zero: 1.
+	Workers int
+}
+
+// Consume reads a durable consumer of a stream until ctx ends, and returns nil then. Batches under way when ctx ends are
+// finished first, within a grace of ten seconds.
+func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Batch, handle Handler) error {
+	c, err := s.js.Consumer(ctx, streamName, consumer)
+	if err != nil {
+		return fmt.Errorf("look up consumer %s of %s: %w", consumer, streamName, err)
+	}
+	var group errgroup.Group
+	for range max(b.Workers, 1) {
+		group.Go(func() error {
+			w := worker{s: s, stream: streamName, consumer: c, batch: b, handle: handle}
+			return w.run(ctx)
+		})
+	}
+	return group.Wait()
+}
+
+// worker reads and handles batches one after the other, fetching the next one while the database works on the current.
+type worker struct {
+	s        *Stream
+	stream   string
+	consumer jetstream.Consumer
+	batch    Batch
+	handle   Handler
+}
+
+func (w *worker) run(ctx context.Context) error {
+	batches := make(chan []*Message)
+	go func() {
+		defer close(batches)
+		w.fetchAll(ctx, batches)
+	}()
+	for batch := range batches {
+		work, cancel := graceful(ctx, 10*time.Second)
+		w.process(work, batch)
+		cancel()
+	}
+	return nil
+}
+
+// graceful returns a context that outlives ctx by the grace period, so that a batch in the database may finish.
+func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
+	return work, func() { stop(); cancel() }
+}
+
+func (w *worker) fetchAll(ctx context.Context, batches chan<- []*Message) {
+	backoff := 50 * time.Millisecond
+	for ctx.Err() == nil {
+		batch, err := w.fetch(ctx)
+		if err != nil {
+			w.s.log.Warn("cannot read from the stream; trying again", "stream", w.stream, "error", err)
+			pause(ctx, backoff)
+			backoff = min(2*backoff, 5*time.Second)
+			continue
+		}
+		backoff = 50 * time.Millisecond
+		if len(batch) == 0 {
+			continue
+		}
+		w.offer(ctx, batch, batches)
+	}
+}
+
+// offer hands a batch over, telling the stream meanwhile that it is in good hands.
+func (w *worker) offer(ctx context.Context, batch []*Message, batches chan<- []*Message) {
+	ticker := time.NewTicker(ackWait / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case batches <- batch:
+			return
+		case <-ticker.C:
+			inProgress(batch)
+		case <-ctx.Done(): // Not acknowledged: the stream delivers them again.
+			for _, m := range batch {
+				_ = m.msg.Nak()
+			}
+			return
+		}
+	}
+}
+
+func inProgress(batch []*Message) {
+	for _, m := range batch {
+		_ = m.msg.InProgress()
+	}
+}
+
+func (w *worker) fetch(ctx context.Context) ([]*Message, error) {
+	// The server ends the request at its size or its age, and drops it with the connection.
+	incoming, err := w.consumer.Fetch(w.batch.Size, jetstream.FetchMaxWait(max(w.batch.Age, time.Millisecond)))
+	if err != nil {
+		return nil, err
+	}
+	var batch []*Message
+	for msg := range incoming.Messages() {
+		m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
+		if meta, err := msg.Metadata(); err == nil {
+			m.Stored = meta.Timestamp
+		}
+		batch = append(batch, m)
+	}
+	if err := incoming.Error(); err != nil && len(batch) == 0 && ctx.Err() == nil {
+		return nil, err
+	}
+	return batch, nil
+}
+
+// process brings a batch to its end: every message stored and acknowledged, or set aside. When ctx ends first, what is
+// left stays unacknowledged and is delivered again.
+func (w *worker) process(ctx context.Context, batch []*Message) {
+	backoff := 100 * time.Millisecond
+	for {
+		err := w.attempt(ctx, batch)
+		switch {
+		case err == nil:
+			w.settle(ctx, batch)
+			return
+		case errors.Is(err, ErrPoison) && len(batch) == 1:
+			batch[0].Kill(err)
+			w.settle(ctx, batch)
+			return
+		case errors.Is(err, ErrPoison):
+			w.process(ctx, batch[:len(batch)/2])
+			w.process(ctx, batch[len(batch)/2:])
+			return
+		case ctx.Err() != nil:
+			return
+		}
+		w.s.log.Warn("batch not stored; trying again", "stream", w.stream, "messages", len(batch), "error", err)
+		pause(ctx, backoff)
+		backoff = min(2*backoff, 5*time.Second)
+		for _, m := range batch {
+			m.dead = nil
+		}
+		inProgress(batch)
+	}
+}
+
+// attempt handles the batch while telling the stream that it is being worked on.
+func (w *worker) attempt(ctx context.Context, batch []*Message) error {
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		ticker := time.NewTicker(ackWait / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				inProgress(batch)
+			}
+		}
+	}()
+	return w.handle(ctx, batch)
+}
+
+// settle acknowledges the batch; messages killed by the handler first go to the DEAD stream. An acknowledgement that gets
+// lost only means one more delivery, which the database's keys turn into nothing.
+func (w *worker) settle(ctx context.Context, batch []*Message) {
+	for _, m := range batch {
+		if m.dead != nil {
+			if err := w.s.bury(ctx, w.stream, w.consumer.CachedInfo().Name, m); err != nil {
+				w.s.log.Error("cannot set a message aside; it will be delivered again", "subject", m.Subject, "error", err)
+				_ = m.msg.NakWithDelay(ackWait)
+				continue
+			}
+			if w.s.onDead != nil {
+				w.s.onDead(w.consumer.CachedInfo().Name, m.Subject)
+			}
+		}
+		_ = m.msg.Ack()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,267 @@
+package stream_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"rcas/market"
+	"rcas/stream"
+)
+
+// open starts a server of its own for the test.
+func open(t *testing.T, cfg stream.Config) *stream.Stream {
+	t.Helper()
+	if cfg.Dir == "" {
+		cfg.Dir = t.TempDir()
+	}
+	s, err := stream.Open(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func publish(t *testing.T, s *stream.Stream, from, to int) {
+	t.Helper()
+	p := s.Publisher()
+	for i := from; i < to; i++ {
+		require.NoError(t, p.Tweet(t.Context(), &market.Tweet{Source: "test", ID: strconv.Itoa(i)}))
+	}
+	require.NoError(t, p.Flush(t.Context()))
+}
+
+// seen collects the ids of messages.
+type seen struct {
+	sync.Mutex
+	n map[string]int
+}
+
+func (s *seen) add(batch []*stream.Message) {
+	s.Lock()
+	defer s.Unlock()
+	if s.n == nil {
+		s.n = map[string]int{}
+	}
+	for _, m := range batch {
+		s.n[id(m)]++
+	}
+}
+
+func id(m *stream.Message) string {
+	var t market.Tweet
+	_ = json.Unmarshal(m.Data, &t)
+	return t.ID
+}
+
+var small = stream.Batch{Size: 64, Age: 20 * time.Millisecond, Workers: 2}
+
+// drainBy consumes TWEETS with both consumers until nothing is left.
+func drainBy(t *testing.T, s *stream.Stream, writer stream.Handler) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	ok := func(context.Context, []*stream.Message) error { return nil }
+	for _, c := range []struct {
+		name   string
+		handle stream.Handler
+	}{{stream.Writer, writer}, {stream.Scorer, ok}} {
+		wg.Go(func() {
+			if err := s.Consume(ctx, stream.Tweets, c.name, small, c.handle); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	limit, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	require.NoError(t, s.WaitDrained(limit, nil))
+	cancel()
+	wg.Wait()
+}
+
+func TestEveryMessageArrives(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	publish(t, s, 0, 5000)
+	var got seen
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error { got.add(batch); return nil })
+	require.Len(t, got.n, 5000)
+}
+
+func TestPoisonIsFoundAndSetAside(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	publish(t, s, 0, 500)
+	var stored seen
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error {
+		for _, m := range batch {
+			if i := id(m); i == "17" || i == "18" || i == "401" {
+				return fmt.Errorf("%w: cannot store %s", stream.ErrPoison, i)
+			}
+		}
+		stored.add(batch)
+		return nil
+	})
+	require.Len(t, stored.n, 497)
+	letters := deadLetters(t, s)
+	require.Len(t, letters, 3)
+	for _, l := range letters {
+		require.Contains(t, l.Error, "cannot store")
+		require.Equal(t, "tweets.test", l.Subject)
+		require.Equal(t, stream.Writer, l.Consumer)
+	}
+
+	for _, l := range letters {
+		require.NoError(t, s.RetryDead(t.Context(), l))
+	}
+	var again seen
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error { again.add(batch); return nil })
+	require.Len(t, again.n, 3)
+	require.Empty(t, deadLetters(t, s))
+}
+
+func deadLetters(t *testing.T, s *stream.Stream) []stream.DeadLetter {
+	t.Helper()
+	var letters []stream.DeadLetter
+	require.NoError(t, s.DeadLetters(t.Context(), func(l stream.DeadLetter) bool { letters = append(letters, l); return true }))
+	n, err := s.DeadCount(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, len(letters), n)
+	return letters
+}
+
+func TestDeadIsTold(t *testing.T) {
+	t.Parallel()
+	told := make(chan string, 1)
+	s := open(t, stream.Config{OnDead: func(consumer, subject string) { told <- consumer + " " + subject }})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		_ = s.Consume(ctx, stream.Tweets, stream.Writer, stream.Batch{Size: 1, Age: time.Millisecond}, func(_ context.Context, batch []*stream.Message) error {
+			batch[0].Kill(errors.New("no post"))
+			return nil
+		})
+	}()
+	require.NoError(t, s.Conn().Publish("tweets.reddit", []byte("nonsense")))
+	require.Equal(t, "writer tweets.reddit", <-told)
+}
+
+func TestHandlerKillsWithoutFailing(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	publish(t, s, 0, 10)
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error {
+		for _, m := range batch {
+			if id(m) == "3" {
+				m.Kill(errors.New("line one\nline two"))
+			}
+		}
+		return nil
+	})
+	letters := deadLetters(t, s)
+	require.Len(t, letters, 1)
+	require.Equal(t, "line one line two", letters[0].Error)
+}
+
+func TestUnavailableHandlerLosesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	publish(t, s, 0, 300)
+	var mu sync.Mutex
+	failures := 6
+	var got seen
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if failures > 0 {
+			failures--
+			return errors.New("the database is away")
+		}
+		got.add(batch)
+		return nil
+	})
+	require.Len(t, got.n, 300)
+	require.Empty(t, deadLetters(t, s))
+}
+
+func TestRestartKeepsWhatWasNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := stream.Open(t.Context(), stream.Config{Dir: dir})
+	require.NoError(t, err)
+	publish(t, first, 0, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	entered := make(chan struct{}, 100)
+	consumed := make(chan error, 1)
+	go func() {
+		consumed <- first.Consume(ctx, stream.Tweets, stream.Writer, small, func(ctx context.Context, _ []*stream.Message) error {
+			entered <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	}()
+	<-entered
+	first.Close()
+	cancel()
+
+	second := open(t, stream.Config{Dir: dir})
+	publish(t, second, 100, 150)
+	var got seen
+	ctx2, cancel2 := context.WithCancel(t.Context())
+	defer cancel2()
+	go func() {
+		_ = second.Consume(ctx2, stream.Tweets, stream.Writer, small, func(_ context.Context, b []*stream.Message) error { got.add(b); return nil })
+	}()
+	// What was under way comes back once AckWait is over, the rest at once; a restart of the server counts as neither lost nor done.
+	require.Eventually(t, func() bool { got.Lock(); defer got.Unlock(); return len(got.n) == 150 }, 90*time.Second, 50*time.Millisecond)
+	<-consumed
+}
+
+func TestFullStreamPushesBack(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{MaxBytes: 64 << 10})
+	p := s.Publisher()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	var err error
+	for i := 0; err == nil && i < 100_000; i++ {
+		err = p.Tweet(ctx, &market.Tweet{Source: "test", ID: strconv.Itoa(i)})
+	}
+	require.ErrorIs(t, err, stream.ErrNotStored)
+	require.ErrorIs(t, p.Flush(t.Context()), stream.ErrNotStored, "not a wait without end, and not a success")
+	n := s.Conn() // The connection is fine: only the stream is full.
+	require.True(t, n.IsConnected())
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := stream.Open(t.Context(), stream.Config{URL: "nats://127.0.0.1:1"})
+	require.ErrorContains(t, err, "RCAS_NATS_URL")
+	_, err = stream.Open(t.Context(), stream.Config{})
+	require.ErrorContains(t, err, "directory")
+	file := t.TempDir() + "/file"
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = stream.Open(t.Context(), stream.Config{Dir: file})
+	require.Error(t, err)
+}
+
+func TestOtherProcessesJoinByURL(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{Listen: "127.0.0.1:0"})
+	joined := open(t, stream.Config{URL: s.URL()})
+	require.False(t, joined.Serving())
+	publish(t, joined, 0, 3)
+	backlogs, err := s.Backlogs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, backlogs, 3)
+	require.EqualValues(t, 3, backlogs[1].Pending)
+	_, err = stream.Open(t.Context(), stream.Config{URL: "nats://" + s.URL()[len(s.URL())-15:]})
+	require.Error(t, err, "without the token")
+}
