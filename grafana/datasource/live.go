@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -20,7 +21,7 @@ const (
 	liveEvery = 100 * time.Millisecond
 	// liveMost bounds the rows of one push; of more, every n-th is kept, and always the last.
 	liveMost = 250
-	// liveQueue bounds what waits between NATS and a push.
+	// liveQueue bounds what waits for a push that takes long.
 	liveQueue = 20_000
 )
 
@@ -185,34 +186,58 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 	if err != nil {
 		return err
 	}
-	incoming := make(chan *nats.Msg, liveQueue)
-	subscription, err := d.broker.ChanSubscribe(c.subject(), incoming)
+	var gathered gathering
+	subscription, err := d.broker.Subscribe(c.subject(), func(message *nats.Msg) {
+		var r reading
+		if json.Unmarshal(message.Data, &r) == nil && r.Symbol == c.symbol && !r.Time.IsZero() {
+			gathered.add(r)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("listen to %s: %w", c.subject(), err)
 	}
 	defer func() { _ = subscription.Unsubscribe() }()
 	ticker := time.NewTicker(liveEvery)
 	defer ticker.Stop()
-	var gathered []reading
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case message := <-incoming:
-			var r reading
-			if json.Unmarshal(message.Data, &r) == nil && r.Symbol == c.symbol && !r.Time.IsZero() && len(gathered) < liveQueue {
-				gathered = append(gathered, r)
-			}
 		case <-ticker.C:
-			if len(gathered) == 0 {
+			readings := gathered.take()
+			if len(readings) == 0 {
 				continue
 			}
-			if err := sender.SendFrame(c.frame(thin(gathered)), data.IncludeAll); err != nil {
+			if err := sender.SendFrame(c.frame(readings), data.IncludeAll); err != nil {
 				return err
 			}
-			gathered = gathered[:0]
 		}
 	}
+}
+
+// gathering is what came since the last push. NATS drops the newest messages of a subscriber who is too slow, and the newest is the
+// one that shows: so adding never waits for a push to a slow browser, and what is thinned out is older.
+type gathering struct {
+	sync.Mutex
+	readings []reading
+}
+
+func (g *gathering) add(r reading) {
+	g.Lock()
+	defer g.Unlock()
+	g.readings = append(g.readings, r)
+	if len(g.readings) == liveQueue {
+		g.readings = thin(g.readings)
+	}
+}
+
+// take empties the gathering, and is at most liveMost readings.
+func (g *gathering) take() []reading {
+	g.Lock()
+	defer g.Unlock()
+	readings := thin(g.readings)
+	g.readings = nil
+	return readings
 }
 
 // thin keeps every n-th reading of too many, and the last: it is the one that shows.

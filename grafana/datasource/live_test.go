@@ -110,7 +110,7 @@ func testLive(t *testing.T, s *store.Store) {
 	require.Equal(t, -0.25, got.Fields[2].At(got.Rows()-1))
 
 	t.Run("a flood is thinned", func(t *testing.T) {
-		for i := range 20_000 {
+		for i := range 100_000 {
 			require.NoError(t, nats.Conn().Publish("prices.kraken", []byte(`{"time":"2026-01-01T00:00:00Z","venue":"kraken","symbol":"BTC","price":`+price(i)+`}`)))
 		}
 		require.NoError(t, nats.Conn().Publish("prices.kraken", []byte(`{"time":"2026-01-01T00:00:00Z","venue":"kraken","symbol":"BTC","price":7}`)))
