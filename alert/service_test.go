@@ -130,7 +130,7 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 			require.Zero(t, heard.count(), "two hours must disagree first")
 		}
 	}
-	require.Eventually(t, func() bool { return heard.count() == 2 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return heard.count() == 2 }, time.Minute, 5*time.Millisecond)
 	bullish := heard.alerts["alerts.BTC"][0]
 	require.Equal(t, "bullish", bullish.Direction)
 	require.Equal(t, at(30), bullish.StartTime)
@@ -163,7 +163,7 @@ func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {
 	storetest.Exec(t, s, `UPDATE alerts SET next_attempt = now()`) // time passes
 	require.NoError(t, service.Look(t.Context(), at(fires)))
 	require.Equal(t, map[string]int{"1": 1, "2": 1}, hook.taken)
-	require.Eventually(t, func() bool { return heard.count() == 2 }, 5*time.Second, 5*time.Millisecond,
+	require.Eventually(t, func() bool { return heard.count() == 2 }, time.Minute, 5*time.Millisecond,
 		"NATS does not wait for the webhook, nor hear twice")
 }
 
@@ -210,7 +210,7 @@ func TestTwoServicesTellOnce(t *testing.T) {
 	wg.Wait()
 	require.Equal(t, map[string]int{"1": 1, "2": 1}, hook.taken)
 	require.NoError(t, conn.Flush())
-	require.Eventually(t, func() bool { return heard.count() == 2 }, 5*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return heard.count() == 2 }, time.Minute, 5*time.Millisecond)
 	storetest.RequireNone(t, s, `SELECT * FROM alerts OFFSET 2`)
 }
 

@@ -79,7 +79,7 @@ func drainBy(t *testing.T, s *stream.Stream, writer stream.Handler) {
 			}
 		})
 	}
-	limit, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	limit, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	require.NoError(t, s.WaitDrained(limit, nil))
 	cancel()

@@ -47,7 +47,7 @@ func (c *client) start() {
 		select {
 		case err := <-ended:
 			require.NoError(c.t, err)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(c.t, "the source did not end with its context")
 		}
 	}
@@ -164,7 +164,7 @@ func TestOldCursors(t *testing.T) {
 			h := newHost(t, n, 0, time.Second)
 			c := newClient(t, h.url(path))
 			c.start()
-			require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 0 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 0 }, time.Minute, time.Millisecond)
 			c.stop()
 			n.speak(t.Context(), 10)
 			h.forget()
@@ -183,7 +183,7 @@ func TestOldCursors(t *testing.T) {
 			require.Eventually(t, func() bool {
 				n.speak(t.Context(), 5)
 				return len(c.sink.Tweets()) > before && c.sink.Counter("gap") > 0
-			}, 10*time.Second, time.Millisecond, "%s", feedtest.Line(c.sink.Counters()))
+			}, time.Minute, time.Millisecond, "%s", feedtest.Line(c.sink.Counters()))
 			require.EqualValues(t, 1, c.sink.Counter("gap"))
 		})
 	}
@@ -197,7 +197,7 @@ func TestVersion1Compressed(t *testing.T) {
 	c := newClient(t, h.url("/subscribe"))
 	c.config.Dictionary = h.dictionary
 	c.start()
-	require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 10 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 10 }, time.Minute, time.Millisecond)
 	c.stop()
 	require.Zero(t, c.sink.Counters()["drop malformed"])
 }
@@ -251,7 +251,7 @@ func TestReplay(t *testing.T) {
 	c := newClient(t, "ws"+server.URL[len("http"):]+"/subscribe")
 	c.config.Idle, c.config.Silence = time.Minute, time.Minute
 	c.start()
-	require.Eventually(t, func() bool { return len(c.sink.Tweets()) == posts }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(c.sink.Tweets()) == posts }, time.Minute, time.Millisecond)
 	c.stop()
 	t.Logf("%d messages, %d posts, %d deletions: %s", len(messages), posts, deletes, feedtest.Line(c.sink.Counters()))
 	require.GreaterOrEqual(t, posts, 3)

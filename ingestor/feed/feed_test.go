@@ -41,25 +41,25 @@ func TestLadderClimbsToItsCap(t *testing.T) {
 func TestBackoffResetsOnlyAfterData(t *testing.T) {
 	t.Parallel()
 	sink := feedtest.NewSink()
-	ladder := feed.Ladder{First: 20 * time.Millisecond, Max: time.Hour, Exact: true}
+	ladder := feed.Ladder{First: 10 * time.Millisecond, Max: time.Hour, Exact: true}
 	var starts []time.Time
 	r := feed.Runner{Name: "x", Sink: sink, Ladder: func(error) feed.Ladder { return ladder }}
 	err := r.Run(t.Context(), func(_ context.Context, s *feed.Session) error {
 		starts = append(starts, time.Now())
 		switch len(starts) {
-		case 6:
+		case 9:
 			s.Data()
-		case 7:
+		case 10:
 			return feed.Fatal(errors.New("enough"))
 		}
 		return errors.New("dropped")
 	})
 	require.ErrorContains(t, err, "enough")
-	for i, least := range []time.Duration{20, 40, 80, 160, 320, 20} {
+	for i, least := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 1280, 10} {
 		require.GreaterOrEqual(t, starts[i+1].Sub(starts[i]), least*time.Millisecond)
 	}
-	require.Less(t, starts[6].Sub(starts[5]), 600*time.Millisecond, "after data the ladder starts at its foot")
-	require.EqualValues(t, 6, sink.Counter("reconnect"))
+	require.Less(t, starts[9].Sub(starts[8]), 2500*time.Millisecond, "after data the ladder starts at its foot")
+	require.EqualValues(t, 9, sink.Counter("reconnect"))
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {

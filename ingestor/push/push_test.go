@@ -297,7 +297,7 @@ func TestWhatCameBeforeTheBoundIsTaken(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Greater(t, a.Accepted, int64(30_000))
 
-	p, _ = run(t, push.Config{Timeout: time.Second}, sink)
+	p, _ = run(t, push.Config{Timeout: 3 * time.Second}, sink)
 	body, feeder := io.Pipe() // stays open: the body never ends
 	go func() { _, _ = feeder.Write([]byte(aPost + "\n")) }()
 	r, err := http.NewRequest(http.MethodPost, "http://"+p.Addr()+"/posts/slow", body)

@@ -73,7 +73,7 @@ func (c *client) start() {
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			return errors.New("the source did not end with its context")
 		}
 	}
