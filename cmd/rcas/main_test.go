@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -205,15 +206,46 @@ func TestUnknownConfigurationIsAnError(t *testing.T) {
 
 	file := filepath.Join(t.TempDir(), "rcas.yaml")
 	for content, want := range map[string]string{
-		"asets: []\n":                                  "asets",
-		"sources:\n  coinbase:\n    ulr: x\n":          "ulr",
-		"sources:\n  myspace: {}\n":                    "myspace",
-		"assets:\n  - symbol: BTC\n    nme: Bitcoin\n": "nme",
+		"asets: []\n": `line 1: there is no key "asets"`,
+		"assets:\n  - symbol: BTC\n    nme: Bitcoin\n": `line 3: there is no key "nme"`,
+		"sources:\n  coinbase:\n    ulr: x\n":          `source coinbase: there is no key "ulr"`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		_, err := rcas(t, "up", "--data-dir", t.TempDir(), "--config", file)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+func TestSourcesOfTheFile(t *testing.T) {
+	t.Parallel()
+	build := func(content string, flags sourceFlags) ([]string, error) {
+		s := &settings{log: slog.New(slog.DiscardHandler)}
+		require.NoError(t, readYAML([]byte(content), &s.file))
+		sources, err := flags.build(&app{settings: s})
+		var names []string
+		for _, source := range sources {
+			names = append(names, source.Name())
+		}
+		return names, err
+	}
+	for content, want := range map[string]string{
+		"sources: {myspace: }":                          `there is no source "myspace"`,
+		"sources: {kraken: {subreddits: [x]}}":          `source kraken: there is no key "subreddits"`,
+		"sources: {kraken: {url: [ws://a, ws://b]}}":    "source kraken: it has 2 addresses and takes one",
+		"sources: {bluesky: {dictionary: /absent}}":     "source bluesky: read the zstd dictionary",
+		"sources: {reddit: {username: x, url: {a: b}}}": "source reddit: cannot unmarshal",
+	} {
+		_, err := build(content, sourceFlags{})
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "\n")
+	}
+	_, err := build("", sourceFlags{urls: []string{"kraken=ws://a"}})
+	require.ErrorContains(t, err, "--source-url kraken=ws://a: write NAME=URL")
+
+	names, err := build("sources: {kraken: }", sourceFlags{live: true, names: []string{"binance"},
+		urls: []string{"kraken=ws://a", "bluesky=ws://b", "bluesky=ws://c"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"binance", "bluesky", "coinbase", "kraken"}, names)
 }
 
 func TestBenchSeesEveryComment(t *testing.T) {

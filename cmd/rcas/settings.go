@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ type file struct {
 	// Assets replaces the coins that RCAS knows by itself.
 	Assets []market.Asset `yaml:"assets"`
 	// Sources says which feeds run and how.
-	Sources map[string]yaml.Node `yaml:"sources"`
+	Sources map[string]sourceConfig `yaml:"sources"`
 	// KeepUnmapped stores posts that speak of no known coin instead of dropping them.
 	KeepUnmapped bool `yaml:"keep_unmapped"`
 	// Alerts is the rule by which divergences become alerts.
@@ -152,9 +153,7 @@ func (s *settings) readFile() error {
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&s.file); err != nil && !errors.Is(err, io.EOF) {
+	if err := readYAML(text, &s.file); err != nil {
 		return fmt.Errorf("configuration %s: %w", s.configFile, err)
 	}
 	if len(s.file.Assets) == 0 {
@@ -165,6 +164,22 @@ func (s *settings) readFile() error {
 		return fmt.Errorf("configuration %s: %w", s.configFile, err)
 	}
 	return nil
+}
+
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type .*`)
+
+// readYAML decodes what may be empty. Unknown keys are errors, in the words of the file and not of Go.
+func readYAML(text []byte, into any) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	err := decoder.Decode(into)
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); ok {
+		return errors.New(unknownKey.ReplaceAllString(strings.Join(wrong.Errors, "; "), `there is no key "$1"`))
+	}
+	return err
 }
 
 // defaultDataDir follows each system's custom; "" where there is no home.

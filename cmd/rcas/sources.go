@@ -1,9 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -20,19 +25,44 @@ import (
 	"rcas/ingestor/twitter"
 )
 
-// sourceConfig is one entry of sources in the YAML file. Keys that a source does not know are errors.
-type sourceConfig struct {
-	// URL points the source elsewhere: a proxy, a compatible service, a test. For push it is the address to listen on.
-	URL string `yaml:"url"`
-	// RESTURL is the exchange's REST endpoint, from which gaps are filled.
-	RESTURL string `yaml:"rest_url"`
-	// Subreddits, for reddit; Username is the Reddit name of who runs RCAS, which Reddit wants to know.
-	Subreddits []string `yaml:"subreddits"`
-	Username   string   `yaml:"username"`
-	// Filter is added to every rule of X; PerDay and PerMonth limit how many posts are read there.
-	Filter   string `yaml:"filter"`
-	PerDay   int64  `yaml:"per_day"`
-	PerMonth int64  `yaml:"per_month"`
+// sourceConfig is one entry of sources in the YAML file. Which keys there are, the source says.
+type sourceConfig map[string]any
+
+var lineNumber = regexp.MustCompile(`line \d+: `)
+
+// into decodes the entry. Keys that the source does not know are errors. (Their lines would be the entry's, not the file's.)
+func (c sourceConfig) into(fields any) error {
+	text, err := yaml.Marshal(map[string]any(c))
+	if err != nil {
+		return err
+	}
+	if err := readYAML(text, fields); err != nil {
+		return errors.New(lineNumber.ReplaceAllString(err.Error(), ""))
+	}
+	return nil
+}
+
+// addresses is a URL, or a list of them.
+type addresses []string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (a *addresses) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*a = addresses{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(a))
+}
+
+// only returns the address of a source that has one host, or "" where none is configured.
+func (a addresses) only() (string, error) {
+	switch len(a) {
+	case 0:
+		return "", nil
+	case 1:
+		return a[0], nil
+	}
+	return "", fmt.Errorf("it has %d addresses and takes one", len(a))
 }
 
 // sourceKind is a feed that can be read live. A new feed is one entry here.
@@ -40,46 +70,121 @@ type sourceKind struct {
 	name string
 	// keyless feeds run with --live.
 	keyless bool
-	build   func(a *app, cfg sourceConfig) (ingestor.Source, error)
+	build   func(*app, sourceConfig) (ingestor.Source, error)
 }
 
 func sourceKinds() []sourceKind {
-	trades := func(build func(exchange.Config) *exchange.Source) func(*app, sourceConfig) (ingestor.Source, error) {
-		return func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-			return build(exchange.Config{
-				URL: cfg.URL, RESTURL: cfg.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, Log: a.settings.log,
-			}), nil
-		}
-	}
 	return []sourceKind{
-		{"bluesky", true, func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-			config := bluesky.Config{Cursors: a.store, Log: a.settings.log}
-			if cfg.URL != "" {
-				config.URLs = []string{cfg.URL}
-			}
-			return bluesky.New(config), nil
-		}},
-		{"coinbase", true, trades(coinbase.New)},
-		{"binance", false, trades(binance.New)},
-		{"kraken", false, trades(kraken.New)},
-		{"twitter", false, func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-			return twitter.New(twitter.Config{
-				URL: cfg.URL, Token: feed.Secret(a.settings.env["RCAS_X_BEARER_TOKEN"]), Assets: a.settings.file.Assets, Filter: cfg.Filter,
-				PerDay: cfg.PerDay, PerMonth: cfg.PerMonth, Cursors: a.store, Log: a.settings.log,
-			})
-		}},
-		{"reddit", false, func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-			return reddit.New(reddit.Config{
-				URL: cfg.URL, ClientID: a.settings.env["RCAS_REDDIT_CLIENT_ID"], ClientSecret: feed.Secret(a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]),
-				Username: cfg.Username, Subreddits: cfg.Subreddits, Cursors: a.store, Log: a.settings.log,
-			})
-		}},
-		{"push", false, func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-			return push.New(push.Config{
-				Listen: cfg.URL, Token: feed.Secret(a.settings.env["RCAS_PUSH_TOKEN"]), NATS: a.stream.Conn(), Log: a.settings.log,
-			})
-		}},
+		{"bluesky", true, buildBluesky},
+		{"coinbase", true, buildExchange(coinbase.New)},
+		{"binance", false, buildExchange(binance.New)},
+		{"kraken", false, buildExchange(kraken.New)},
+		{"twitter", false, buildTwitter},
+		{"reddit", false, buildReddit},
+		{"push", false, buildPush},
 	}
+}
+
+func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields struct {
+		// URL of the hosts, in order of preference.
+		URL addresses `yaml:"url"`
+		// Dictionary is the file of version 1's zstd dictionary.
+		Dictionary string `yaml:"dictionary"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	config := bluesky.Config{URLs: fields.URL, Cursors: a.store, Log: a.settings.log}
+	if fields.Dictionary != "" {
+		dictionary, err := os.ReadFile(fields.Dictionary)
+		if err != nil {
+			return nil, fmt.Errorf("read the zstd dictionary: %w", err)
+		}
+		config.Dictionary = dictionary
+	}
+	return bluesky.New(config), nil
+}
+
+func buildExchange(build func(exchange.Config) *exchange.Source) func(*app, sourceConfig) (ingestor.Source, error) {
+	return func(a *app, cfg sourceConfig) (ingestor.Source, error) {
+		var fields struct {
+			URL addresses `yaml:"url"`
+			// RESTURL is the REST endpoint, from which gaps are filled.
+			RESTURL string `yaml:"rest_url"`
+		}
+		if err := cfg.into(&fields); err != nil {
+			return nil, err
+		}
+		url, err := fields.URL.only()
+		if err != nil {
+			return nil, err
+		}
+		return build(exchange.Config{
+			URL: url, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, Log: a.settings.log,
+		}), nil
+	}
+}
+
+func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields struct {
+		URL addresses `yaml:"url"`
+		// Filter is added to every rule.
+		Filter string `yaml:"filter"`
+		// PerDay and PerMonth limit how many posts are read.
+		PerDay   int64 `yaml:"per_day"`
+		PerMonth int64 `yaml:"per_month"`
+		// Reach is how far back gaps are searched.
+		Reach time.Duration `yaml:"reach"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	url, err := fields.URL.only()
+	if err != nil {
+		return nil, err
+	}
+	return twitter.New(twitter.Config{
+		URL: url, Token: feed.Secret(a.settings.env["RCAS_X_BEARER_TOKEN"]), Assets: a.settings.file.Assets, Filter: fields.Filter,
+		PerDay: fields.PerDay, PerMonth: fields.PerMonth, Reach: fields.Reach, Cursors: a.store, Log: a.settings.log,
+	})
+}
+
+func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields struct {
+		URL addresses `yaml:"url"`
+		// Username is the Reddit name of who runs RCAS, which Reddit wants to know.
+		Username   string   `yaml:"username"`
+		Subreddits []string `yaml:"subreddits"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	url, err := fields.URL.only()
+	if err != nil {
+		return nil, err
+	}
+	return reddit.New(reddit.Config{
+		URL: url, ClientID: a.settings.env["RCAS_REDDIT_CLIENT_ID"], ClientSecret: feed.Secret(a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]),
+		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, Log: a.settings.log,
+	})
+}
+
+func buildPush(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields struct {
+		// URL is the address to listen on.
+		URL addresses `yaml:"url"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	listen, err := fields.URL.only()
+	if err != nil {
+		return nil, err
+	}
+	return push.New(push.Config{
+		Listen: listen, Token: feed.Secret(a.settings.env["RCAS_PUSH_TOKEN"]), NATS: a.stream.Conn(), Log: a.settings.log,
+	})
 }
 
 func (s *settings) symbols() []string {
@@ -107,39 +212,16 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	}
 	cmd.Flags().BoolVar(&f.live, "live", false, "read the feeds that need no key ("+strings.Join(keyless, ", ")+")")
 	cmd.Flags().StringSliceVar(&f.names, "source", nil, "read this feed too; may be repeated ("+strings.Join(names, ", ")+")")
-	cmd.Flags().StringSliceVar(&f.urls, "source-url", nil, "point a feed elsewhere: NAME=URL; may be repeated")
+	cmd.Flags().StringSliceVar(&f.urls, "source-url", nil, "point a feed elsewhere: NAME=URL; may be repeated (for bluesky: its hosts in turn)")
 }
 
 // build makes the sources that flags and file name, each once.
 func (f *sourceFlags) build(a *app) ([]ingestor.Source, error) {
+	configs, err := f.configs(a.settings.file.Sources)
+	if err != nil {
+		return nil, err
+	}
 	kinds := sourceKinds()
-	configs := map[string]sourceConfig{}
-	for name, node := range a.settings.file.Sources {
-		var cfg sourceConfig
-		if err := decodeStrictly(node, &cfg); err != nil {
-			return nil, fmt.Errorf("configuration of source %s: %w", name, err)
-		}
-		configs[name] = cfg
-	}
-	for _, name := range f.names {
-		if _, there := configs[name]; !there {
-			configs[name] = sourceConfig{}
-		}
-	}
-	for _, k := range kinds {
-		if _, there := configs[k.name]; f.live && k.keyless && !there {
-			configs[k.name] = sourceConfig{}
-		}
-	}
-	for _, entry := range f.urls {
-		name, url, ok := strings.Cut(entry, "=")
-		cfg, there := configs[name]
-		if !ok || !there {
-			return nil, fmt.Errorf("--source-url %s: write NAME=URL, with the name of a feed that is read", entry)
-		}
-		cfg.URL = url
-		configs[name] = cfg
-	}
 	var sources []ingestor.Source
 	for _, name := range sortedKeys(configs) {
 		i := slices.IndexFunc(kinds, func(k sourceKind) bool { return k.name == name })
@@ -155,13 +237,32 @@ func (f *sourceFlags) build(a *app) ([]ingestor.Source, error) {
 	return sources, nil
 }
 
-// decodeStrictly decodes a YAML node, refusing unknown keys.
-func decodeStrictly(node yaml.Node, into any) error {
-	text, err := yaml.Marshal(&node)
-	if err != nil {
-		return err
+// configs are the sources that flags and file name.
+func (f *sourceFlags) configs(file map[string]sourceConfig) (map[string]sourceConfig, error) {
+	configs := map[string]sourceConfig{}
+	for name, cfg := range file {
+		configs[name] = sourceConfig{}
+		maps.Copy(configs[name], cfg)
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(string(text)))
-	decoder.KnownFields(true)
-	return decoder.Decode(into)
+	names := slices.Clone(f.names)
+	for _, k := range sourceKinds() {
+		if f.live && k.keyless {
+			names = append(names, k.name)
+		}
+	}
+	for _, name := range names {
+		if configs[name] == nil {
+			configs[name] = sourceConfig{}
+		}
+	}
+	urls := map[string][]string{}
+	for _, entry := range f.urls {
+		name, url, ok := strings.Cut(entry, "=")
+		if !ok || configs[name] == nil {
+			return nil, fmt.Errorf("--source-url %s: write NAME=URL, with the name of a feed that is read", entry)
+		}
+		urls[name] = append(urls[name], url)
+		configs[name]["url"] = urls[name]
+	}
+	return configs, nil
 }
