@@ -35,6 +35,7 @@ type transformer struct {
 	tokenizer *tokenizer.Tokenizer
 	// classes tells what each column of the logits is: Negative, Neutral or Positive.
 	classes   []Class
+	said      string   // what config.json says of them, for when the graph says otherwise
 	feeds     []string // the graph's inputs, in its order
 	maxLength int
 	padID     int64
@@ -45,6 +46,7 @@ type transformer struct {
 // transformerConfig is what config.json says beside what every model needs.
 type transformerConfig struct {
 	Label2ID     map[string]int `json:"label2id"`
+	NumLabels    int            `json:"num_labels"`
 	MaxPositions int            `json:"max_position_embeddings"`
 	PadID        *int64         `json:"pad_token_id"`
 	Vocabulary   int64          `json:"vocab_size"`
@@ -70,7 +72,7 @@ func loadTransformer(dir string, config modelConfig, options Options) (Model, er
 		return nil, err
 	}
 	m := &transformer{name: config.Name, languages: config.Languages, tokenizer: tokens, classes: classes,
-		padLeft: tokens.PadLeft(), maxLength: maxTokens(config.ModelType, own, tokens)}
+		said: labelsSaid(config.ID2Label, own), padLeft: tokens.PadLeft(), maxLength: maxTokens(config.ModelType, own, tokens)}
 	if err := m.setPadding(own); err != nil {
 		return nil, err
 	}
@@ -106,13 +108,14 @@ var labelNames = map[string]Class{
 
 // labelClasses tells what each column of the logits is. Labels without a meaning, LABEL_0 and so on, are read as negative,
 // neutral, positive where there are three and as negative, positive where there are two: the order of all well-known models
-// that keep them. A config.json without id2label has two such, for that is when transformers leaves it out.
+// that keep them. A config.json without id2label has as many such as its num_labels says, or two, for that is when transformers
+// leaves it out.
 func labelClasses(labels map[string]string, config transformerConfig) ([]Class, error) {
 	if config.Problem == "multi_label_classification" || config.Problem == "regression" {
 		return nil, fmt.Errorf("problem_type is %q; only a model that chooses one label can be run", config.Problem)
 	}
 	if len(labels) == 0 {
-		return []Class{Negative, Positive}, nil
+		return plainClasses(config.NumLabels)
 	}
 	if len(labels) != 2 && len(labels) != 3 {
 		return nil, fmt.Errorf("id2label has %d labels; a model of sentiment has two or three: negative, neutral, positive",
@@ -136,6 +139,28 @@ func labelClasses(labels map[string]string, config transformerConfig) ([]Class, 
 	return nameClasses(names)
 }
 
+// plainClasses are the classes of a config.json that names none.
+func plainClasses(count int) ([]Class, error) {
+	switch count {
+	case 0, 2:
+		return []Class{Negative, Positive}, nil
+	case 3:
+		return []Class{Negative, Neutral, Positive}, nil
+	}
+	return nil, fmt.Errorf("num_labels is %d; a model of sentiment has two or three labels: negative, neutral, positive", count)
+}
+
+// labelsSaid is what config.json says of its labels.
+func labelsSaid(labels map[string]string, config transformerConfig) string {
+	switch {
+	case len(labels) > 0:
+		return fmt.Sprintf("config.json has %d labels", len(labels))
+	case config.NumLabels > 0:
+		return fmt.Sprintf("config.json's num_labels is %d", config.NumLabels)
+	}
+	return `config.json names no labels: add what each logit means, such as "id2label": {"0": "negative", "1": "neutral", "2": "positive"}`
+}
+
 func nameClasses(names []string) ([]Class, error) {
 	classes := make([]Class, len(names))
 	plain := 0
@@ -145,10 +170,7 @@ func nameClasses(names []string) ([]Class, error) {
 		}
 	}
 	if plain == len(names) {
-		if plain == 2 {
-			return []Class{Negative, Positive}, nil
-		}
-		return []Class{Negative, Neutral, Positive}, nil
+		return plainClasses(plain)
 	}
 	var seen [3]bool
 	for column, name := range names {
@@ -254,7 +276,7 @@ func (m *transformer) probe() error {
 		return fmt.Errorf("the graph returns %d rows for %d texts", output.Rows, len(batch))
 	}
 	if output.Columns != len(m.classes) {
-		return fmt.Errorf("the graph returns %d logits for each text, but config.json has %d labels", output.Columns, len(m.classes))
+		return fmt.Errorf("the graph returns %d logits for each text, but %s", output.Columns, m.said)
 	}
 	for _, logit := range output.Data {
 		if math.IsNaN(float64(logit)) || math.IsInf(float64(logit), 0) {

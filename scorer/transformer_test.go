@@ -218,6 +218,10 @@ func TestLabelClasses(t *testing.T) {
 		fails  string
 	}{
 		{`{}`, []Class{Negative, Positive}, ""},
+		{`{"num_labels": 2}`, []Class{Negative, Positive}, ""},
+		{`{"num_labels": 3}`, []Class{Negative, Neutral, Positive}, ""},
+		{`{"num_labels": 5}`, nil, "num_labels is 5"},
+		{`{"num_labels": 3, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}}`, []Class{Negative, Positive}, ""},
 		{`{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}`, []Class{Negative, Positive}, ""},
 		{`{"id2label": {"2": "LABEL_2", "0": "LABEL_0", "1": "LABEL_1"}}`, []Class{Negative, Neutral, Positive}, ""},
 		{`{"id2label": {"0": "Bearish", "1": "Neutral", "2": "Bullish"}}`, []Class{Negative, Neutral, Positive}, ""},
@@ -286,6 +290,10 @@ func TestTransformerRefused(t *testing.T) {
 		{"no ids", "has the input pixel_ids", rename("input_ids", "pixel_ids")},
 		{"two labels for three logits", "returns 3 logits for each text, but config.json has 2 labels",
 			config(",\n    \"2\": \"neutral\"", "")},
+		{"no labels for three logits", "returns 3 logits for each text, but config.json names no labels: add what each logit means",
+			config(`"id2label"`, `"labels"`)},
+		{"a number of labels for three logits", "returns 3 logits for each text, but config.json's num_labels is 2",
+			config(`"id2label"`, `"num_labels": 2, "labels"`)},
 		{"fewer positions than it says", "does not take texts of 64 tokens",
 			config(`"max_position_embeddings": 24`, `"max_position_embeddings": 64`)},
 		{"no room", "leaves no room", config(`"max_position_embeddings": 24`, `"max_position_embeddings": 2`)},
