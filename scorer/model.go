@@ -67,11 +67,13 @@ func Bundled(ctx context.Context, options Options) (Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the bundled model: %w", err)
 	}
+	config.Name = BundledName
 	return loadWords(files, config, options)
 }
 
-// Load opens the model directory dir, fetching the ONNX Runtime first if this machine has none. config.json says what kind of
-// model it is: RCAS's own, or a text classifier as Hugging Face exports it. What cannot be run is refused with the reason.
+// Load opens the model directory dir, fetching the ONNX Runtime first if this machine has none. The directory's name is the
+// model's: what config.json may say of names would let two models share one. config.json says what kind of model it is: RCAS's
+// own, or a text classifier as Hugging Face exports it. What cannot be run is refused with the reason.
 func Load(ctx context.Context, dir string, options Options) (Model, error) {
 	if info, err := os.Stat(dir); err != nil {
 		return nil, fmt.Errorf("open the model directory: %w", err)
@@ -82,13 +84,11 @@ func Load(ctx context.Context, dir string, options Options) (Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
-	if config.Name == "" {
-		absolute, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, fmt.Errorf("model %s: %w", dir, err)
-		}
-		config.Name = filepath.Base(absolute)
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
+	config.Name = filepath.Base(absolute)
 	if err := start(ctx, options); err != nil {
 		return nil, err
 	}
@@ -138,10 +138,11 @@ func start(ctx context.Context, options Options) error {
 	return onnx.Start(library)
 }
 
-// modelConfig is what config.json says that every kind of model needs. Raw is the whole of it, for what one kind needs.
+// modelConfig is what config.json says that every kind of model needs, and the model's name, which it does not say. Raw is the
+// whole of it, for what one kind needs.
 type modelConfig struct {
+	Name      string            `json:"-"`
 	ModelType string            `json:"model_type"`
-	Name      string            `json:"name"`
 	Languages []string          `json:"languages"`
 	ID2Label  map[string]string `json:"id2label"`
 	Raw       json.RawMessage   `json:"-"`

@@ -16,13 +16,15 @@ import (
 )
 
 // moodsConfig fits testdata/moods.onnx, in which "good" is positive, "bad" negative and "so" neutral.
-const moodsConfig = `{"model_type": "rcas-words", "name": "moods", "languages": ["en", "de"], "max_words": 8,
+const moodsConfig = `{"model_type": "rcas-words", "languages": ["en", "de"], "max_words": 8,
 	"id2label": {"0": "negative", "1": "neutral", "2": "positive"}}`
 
-// directory makes a model directory of a configuration and a graph of testdata; an empty name leaves the file out.
+// directory makes a model directory of the name moods, of a configuration and a graph of testdata; an empty name leaves the file
+// out.
 func directory(t *testing.T, config, graph string) string {
 	t.Helper()
-	folder := t.TempDir()
+	folder := filepath.Join(t.TempDir(), "moods")
+	require.NoError(t, os.Mkdir(folder, 0o700))
 	if config != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), []byte(config), 0o600))
 	}
@@ -66,12 +68,16 @@ func TestLoadRunsAModelDirectory(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+func TestTheDirectorysNameIsTheModels(t *testing.T) {
+	t.Parallel()
+	config := strings.Replace(moodsConfig, "{", `{"name": "`+scorer.BundledName+`", "_name_or_path": "somebody/else", `, 1)
+	require.Equal(t, "moods", load(t, directory(t, config, "moods.onnx")).Name())
+}
+
 func TestLoadFollowsTheLabelsOfTheConfiguration(t *testing.T) {
 	t.Parallel()
-	config := strings.NewReplacer("negative", "positive", "positive", "negative", `"name": "moods", `, "").Replace(moodsConfig)
-	folder := directory(t, config, "moods.onnx")
-	model := load(t, folder)
-	require.Equal(t, filepath.Base(folder), model.Name(), "without a name, the directory's is taken")
+	config := strings.NewReplacer("negative", "positive", "positive", "negative").Replace(moodsConfig)
+	model := load(t, directory(t, config, "moods.onnx"))
 	got, err := model.Score(context.Background(), []string{"good"})
 	require.NoError(t, err)
 	require.Greater(t, got[0].Negative, float32(0.9))

@@ -22,7 +22,7 @@ func newModel(s *settings) *cobra.Command {
 		Use:   "model use|list|eval|bench",
 		Short: "Choose, judge and time sentiment models",
 		Long: `A model is the bundled one (` + scorer.BundledName + `) or a directory as Hugging Face exports it: model.onnx, config.json and its
-tokenizer. docs/models.md tells how to bring one.`,
+tokenizer. The directory's name is the model's. docs/models.md tells how to bring one.`,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("say what to do: rcas model use, list, eval or bench")
 		},
@@ -74,7 +74,8 @@ func newModelList(s *settings) *cobra.Command {
 					return fmt.Errorf("list the models: %w", err)
 				}
 				for _, e := range entries {
-					if _, err := os.Stat(filepath.Join(s.modelsDir, e.Name(), "config.json")); err == nil {
+					_, err := os.Stat(filepath.Join(s.modelsDir, e.Name(), "config.json"))
+					if err == nil && e.Name() != scorer.BundledName {
 						names = append(names, e.Name())
 					}
 				}

@@ -92,17 +92,30 @@ func (a *app) scorer(flags scoringFlags) *scorer.Service {
 func (s *settings) openModel(ctx context.Context, name string) (scorer.Model, error) {
 	options := scorer.Options{Log: s.log}
 	if name == scorer.BundledName {
+		s.warnOfNamesake()
 		return scorer.Bundled(ctx, options)
+	}
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return nil, fmt.Errorf("model %q: a model's name is %s or the name of its directory in --models-dir, without a path", name,
+			scorer.BundledName)
 	}
 	if s.modelsDir == "" {
 		return nil, fmt.Errorf("model %q is not the bundled one (%s); say with --models-dir where its directory is", name, scorer.BundledName)
-	}
-	if strings.ContainsAny(name, `/\`) || name == ".." {
-		return nil, fmt.Errorf("model %q: a model's name is the name of its directory in %s, without a path", name, s.modelsDir)
 	}
 	dir := filepath.Join(s.modelsDir, name)
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("there is no model %q in %s", name, s.modelsDir)
 	}
 	return scorer.Load(ctx, dir, options)
+}
+
+// warnOfNamesake tells whoever has put a model of their own under the bundled one's name that it is not the one used.
+func (s *settings) warnOfNamesake() {
+	if s.modelsDir == "" {
+		return
+	}
+	dir := filepath.Join(s.modelsDir, scorer.BundledName)
+	if _, err := os.Stat(dir); err == nil {
+		s.log.Warn("a directory has the bundled model's name and is not used; rename it to use the model in it", "directory", dir)
+	}
 }

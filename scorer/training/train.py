@@ -41,15 +41,15 @@ def main():
     start = time.time(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        train(options.labels, options.seed, options.out.name, scratch)
+        train(options.labels, options.seed, scratch)
         options.out.mkdir(parents=True, exist_ok=True)
         for name in ("model.onnx", "config.json", "validation.json"):
             shutil.move(scratch / name, options.out / name)
     report(f"done in {time.time() - start[0]:.0f} s, {time.process_time() - start[1]:.0f} s of processor time")
 
 
-def train(labels, seed, name, directory):
-    """Train, export and check a model of that name, and write its files into the directory."""
+def train(labels, seed, directory):
+    """Train, export and check a model, and write its files into the directory."""
     posts, near = data.set_aside(data.read(labels, [build("words", directory)]))
     training = [p for p in posts if not p.kind]
     validation = [p for p in posts if p.kind]
@@ -71,7 +71,7 @@ def train(labels, seed, name, directory):
     parts = [network.predict(net, held).astype(float), line.predict(held)]
     mix = blend(parts, validation)
     export.build(directory / "model.onnx", ids, net, line, mix)
-    write_json(directory / "config.json", configuration(name))
+    write_json(directory / "config.json", configuration())
     figures = describe(parts, mix, validation)
     figures["largest_difference"] = check(directory, combine(parts, mix), validation)
     write_json(directory / "validation.json", figures)
@@ -195,10 +195,9 @@ def check(directory, logits, posts):
     return float(f"{difference:.1g}")
 
 
-def configuration(name):
+def configuration():
     return {
         "model_type": "rcas-words",
-        "name": name,
         "languages": ["en"],
         "id2label": {str(i): label for i, label in enumerate(data.CLASSES)},
         "max_words": MAX_WORDS,
