@@ -61,9 +61,34 @@ BEGIN
     ELSIF from_time >= to_time THEN
         RAISE EXCEPTION 'from (%) must lie before to (%)', from_time, to_time
             USING ERRCODE = 'invalid_parameter_value', HINT = 'The arguments are symbol, from, to, width: from comes first.';
+    ELSIF from_time < '0001-01-01Z' OR to_time > '9999-12-31Z' THEN
+        RAISE EXCEPTION 'from and to must lie in the years 1 to 9999, not % and %', from_time, to_time
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example now() - interval ''1 day'' and now().';
     END IF;
 END $$;
-COMMENT ON FUNCTION rcas.check_times IS 'Raises an error unless both times are finite and in order.';
+COMMENT ON FUNCTION rcas.check_times IS 'Raises an error unless both times are finite, in order, and such as calendars know.';
+
+CREATE FUNCTION rcas.check_at(at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF at IS NULL OR NOT isfinite(at) OR at NOT BETWEEN '0001-01-01Z' AND '9999-12-31Z' THEN
+        RAISE EXCEPTION 'at must be a time, not %', coalesce(at::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example now().';
+    END IF;
+    RETURN at;
+END $$;
+COMMENT ON FUNCTION rcas.check_at IS 'The time, or an error where it is none.';
+
+CREATE FUNCTION rcas.check_duration(name text, duration interval) RETURNS interval
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF duration IS NULL OR NOT duration > INTERVAL '0' OR duration > INTERVAL '1000 years' THEN
+        RAISE EXCEPTION '% must be longer than nothing and at most 1000 years, not %', name, coalesce(duration::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example ''15 minutes'' or ''7 days''.';
+    END IF;
+    RETURN duration;
+END $$;
+COMMENT ON FUNCTION rcas.check_duration IS 'The duration, or an error that names the argument where it is no time to look back over.';
 
 CREATE FUNCTION rcas.check_width(width interval) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -96,9 +121,10 @@ DECLARE
     buckets bigint;
 BEGIN
     PERFORM rcas.check_symbols(symbols), rcas.check_times(from_time, to_time), rcas.check_width(width);
-    IF lookback IS NULL OR lookback < 0 THEN
-        RAISE EXCEPTION 'cannot look back % buckets', coalesce(lookback::text, 'NULL')
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for momentum_windows or volatility_windows of 1 or more.';
+    IF lookback IS NULL OR lookback NOT BETWEEN 0 AND rcas.most_buckets() THEN
+        RAISE EXCEPTION 'cannot look back % buckets', coalesce(lookback::text, 'no')
+            USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('Ask for momentum_windows or volatility_windows of 1 or more, and at most %s.', rcas.most_buckets());
     END IF;
     buckets := ceil(extract(epoch FROM to_time - from_time) / rcas.seconds(width))::bigint + lookback;
     IF buckets > rcas.most_buckets() THEN
@@ -144,6 +170,30 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION rcas.model_of IS 'The model asked for, or the active one for NULL; an error when it has never scored here.';
 
+CREATE FUNCTION rcas.venue_of(venue text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF venue IS NOT NULL AND NOT EXISTS (SELECT FROM prices_1d AS p WHERE p.venue = venue_of.venue) THEN
+        RAISE EXCEPTION 'unknown venue "%"', venue USING ERRCODE = 'invalid_parameter_value',
+            HINT = coalesce((SELECT 'Venues with prices here: ' || string_agg(DISTINCT p.venue, ', ') || '.' FROM prices_1d AS p),
+                            'There are no prices here yet.');
+    END IF;
+    RETURN venue;
+END $$;
+COMMENT ON FUNCTION rcas.venue_of IS 'The venue asked for, or NULL for all; an error when no price here is of it.';
+
+CREATE FUNCTION rcas.source_of(source text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    IF source IS NOT NULL AND NOT EXISTS (SELECT FROM mood_1d AS m WHERE m.source = source_of.source) THEN
+        RAISE EXCEPTION 'unknown source "%"', source USING ERRCODE = 'invalid_parameter_value',
+            HINT = coalesce((SELECT 'Sources with scored posts here: ' || string_agg(DISTINCT m.source, ', ') || '.' FROM mood_1d AS m),
+                            'There are no scored posts here yet.');
+    END IF;
+    RETURN source;
+END $$;
+COMMENT ON FUNCTION rcas.source_of IS 'The network asked for, or NULL for all; an error when no scored post here is of it.';
+
 CREATE FUNCTION rcas.grid(symbols text[], lo timestamptz, hi timestamptz, width interval)
 RETURNS TABLE (symbol text, bucket timestamptz)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 1000 AS $$
@@ -170,7 +220,7 @@ BEGIN
         WHERE p.symbol = ANY ($1) AND p.bucket >= $2 AND p.bucket < $3 AND ($5 IS NULL OR p.venue = $5)
         GROUP BY 1, 2, 3$query$,
         rcas.window_of(width), CASE WHEN by_venue THEN 'p.venue' ELSE 'NULL::text' END, rcas.bucket_of(width, '$4'))
-    USING symbols, lo, hi, width, venue;
+    USING symbols, lo, hi, width, rcas.venue_of(venue);
 END $$;
 COMMENT ON FUNCTION rcas.price_windows IS
 'OHLCV of several symbols, from the coarsest stored window; buckets from lo to before hi; no rows for gaps.';
@@ -192,7 +242,7 @@ BEGIN
         WHERE m.symbol = ANY ($1) AND m.bucket >= $2 AND m.bucket < $3 AND m.model = $5 AND ($6 IS NULL OR m.source = $6)
           AND ($7 OR NOT m.repeat)
         GROUP BY 1, 2$query$, rcas.window_of(width), rcas.bucket_of(width, '$4'))
-    USING symbols, lo, hi, width, rcas.model_of(model), source, coalesce(repeats, true);
+    USING symbols, lo, hi, width, rcas.model_of(model), rcas.source_of(source), coalesce(repeats, true);
 END $$;
 COMMENT ON FUNCTION rcas.mood_windows IS
 'Sums over the sentiments of several symbols, from the coarsest stored window; buckets from lo to before hi; no rows for gaps.';
@@ -224,12 +274,12 @@ WITH span AS MATERIALIZED (
            count(f.close) OVER (ORDER BY g.bucket) AS run
     FROM span AS s, rcas.grid(ARRAY[candles.symbol], s.lo, least(s.hi, now()), candles.width) AS g
     LEFT JOIN found AS f ON f.bucket = g.bucket
-    WHERE candles.fill
+    WHERE coalesce(candles.fill, false)
 ), filled AS (
     SELECT t.*, max(t.close) OVER (PARTITION BY t.run) AS known FROM timeline AS t
 )
 SELECT f.bucket, f.open, f.high, f.low, f.close, f.volume, f.turnover / nullif(f.volume, 0), f.trades
-FROM found AS f WHERE NOT candles.fill
+FROM found AS f WHERE NOT coalesce(candles.fill, false)
 UNION ALL
 SELECT f.bucket, coalesce(f.open, f.known), coalesce(f.high, f.known), coalesce(f.low, f.known), f.known,
        coalesce(f.volume, 0), f.turnover / nullif(f.volume, 0), coalesce(f.trades, 0)
@@ -453,12 +503,12 @@ WITH recent AS (
     FROM rcas.terms(trending_terms.symbol, trending_terms.from_time, trending_terms.to_time) AS t
 ), past AS (
     SELECT t.*, sum(t.posts) OVER () AS total
-    FROM rcas.terms(trending_terms.symbol, trending_terms.from_time - trending_terms.before, trending_terms.from_time) AS t
+    FROM rcas.terms(trending_terms.symbol, trending_terms.from_time - rcas.check_duration('before', trending_terms.before), trending_terms.from_time) AS t
 ), compared AS (
     SELECT r.term, r.posts,
            (coalesce(p.posts, 0) + 0.5) * r.total / ((SELECT coalesce(max(total), 0) FROM past) + 0.5)::float8 AS expected
     FROM recent AS r LEFT JOIN past AS p ON p.term = r.term
-    WHERE r.posts >= trending_terms.min_posts AND (trending_terms.own_names OR r.term <> ALL (rcas.names(trending_terms.symbol)))
+    WHERE r.posts >= coalesce(trending_terms.min_posts, 0) AND (trending_terms.own_names OR r.term <> ALL (rcas.names(trending_terms.symbol)))
 )
 SELECT c.term, c.posts, c.expected, c.posts / c.expected,
        sign(c.posts - c.expected) * sqrt(greatest(2 * (c.posts * ln(c.posts / c.expected) - (c.posts - c.expected)), 0))

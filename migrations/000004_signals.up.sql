@@ -228,8 +228,14 @@ WITH bounds AS (
                * (exp(-least(z * z / (1 + sin(theta)), 700)) - exp(-least(z * z / (1 - sin(theta)), 700))))
            * max(top) / 384 / pi() AS gain
     FROM bounds, generate_series(0, 128) AS k, LATERAL (SELECT top * k / 128) AS t (theta)
+), next AS (
+    -- The probability that a test shows nothing when the one before it did not.
+    SELECT 1 - p + gain / nullif(1 - p, 0) AS quiet FROM integral
 )
-SELECT CASE WHEN p >= 1 THEN 1 ELSE least(greatest(1 - (1 - p) * (1 - p + gain / (1 - p)) ^ (tests - 1), p), 1) END FROM integral
+-- The power by its logarithm: as a power, PostgreSQL refuses what is too small for a number.
+SELECT CASE WHEN p >= 1 THEN 1
+            ELSE least(greatest(1 - (1 - p) * CASE WHEN quiet > 0 THEN exp(greatest((tests - 1) * ln(quiet), -700)) ELSE 0 END, p), 1) END
+FROM next
 $$;
 COMMENT ON FUNCTION rcas.family_p IS
 'The p of the most extreme of several tests, each like the next with correlation likeness: the product-type approximation of '
@@ -274,15 +280,15 @@ BEGIN
         WHERE b.i = a.i + k.lag
         GROUP BY 1
     ), tested AS (
-        SELECT p.*, p.n / f.factor AS effective, f.beside / f.factor AS likeness,
+        SELECT p.*, CASE WHEN p.r IS NOT NULL THEN p.n / f.factor END AS effective, f.beside / f.factor AS likeness,
                CASE WHEN p.r IS NOT NULL
                     THEN atanh(greatest(least(p.r, 1 - 1e-15), 1e-15 - 1)) * sqrt(greatest(p.n / f.factor - 3, 0)) END AS z
         FROM pairs AS p, inflation AS f
     ), single AS (
         SELECT t.*, rcas.normal_p(t.z) AS p1 FROM tested AS t
     )
-    SELECT t.lag, t.r, t.n, t.effective, t.p1, rcas.family_p(t.p1, t.z, t.likeness, 2 * max_lag + 1)
-    FROM single AS t
+    SELECT k.lag, t.r, coalesce(t.n, 0), t.effective, t.p1, rcas.family_p(t.p1, t.z, t.likeness, 2 * max_lag + 1)
+    FROM generate_series(-max_lag, max_lag) AS k (lag) LEFT JOIN single AS t ON t.lag = k.lag
     ORDER BY 1;
 END $$;
 COMMENT ON FUNCTION lead_lag IS
@@ -290,6 +296,17 @@ COMMENT ON FUNCTION lead_lag IS
 'later: positive lag: mood leads; negative: price leads. n: pairs of buckets that have both. effective_n: what n is worth given '
 'that both series remember their past (Bartlett 1946). p_single: two-sided p of this lag alone; p_value: the same for having '
 'tried all lags. A lead in the past is no promise.';
+
+CREATE FUNCTION rcas.check_rate(per_week float8) RETURNS float8
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF per_week IS NULL OR NOT per_week > 0 OR per_week > 10080 THEN
+        RAISE EXCEPTION 'per_week must be above 0 and at most 10080 firings, not %', coalesce(per_week::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = '3 is the default.';
+    END IF;
+    RETURN per_week;
+END $$;
+COMMENT ON FUNCTION rcas.check_rate IS 'The firings a week, or an error where nobody could want so many or so few.';
 
 CREATE FUNCTION suggest_thresholds(
     symbol text, from_time timestamptz, to_time timestamptz, width interval, per_week float8 DEFAULT 3,
@@ -317,7 +334,7 @@ WITH judged AS MATERIALIZED (
 )
 SELECT c.threshold, c.firings, c.firings / w.n, coalesce(c.firings > 0 AND row_number() OVER nearest = 1, false)
 FROM counted AS c, weeks AS w
-WINDOW nearest AS (ORDER BY c.firings = 0, abs(c.firings / w.n - suggest_thresholds.per_week), c.threshold DESC)
+WINDOW nearest AS (ORDER BY c.firings = 0, abs(c.firings / w.n - rcas.check_rate(suggest_thresholds.per_week)), c.threshold DESC)
 ORDER BY 1
 $$;
 COMMENT ON FUNCTION suggest_thresholds IS
@@ -377,9 +394,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION rcas.check_backtest IS 'True, or an error that says which setting of the bootstrap makes no sense.';
 
-CREATE FUNCTION rcas.backtest_note(firings bigint, independent bigint, low float8, high float8) RETURNS text
+CREATE FUNCTION rcas.backtest_note(weeks float8, firings bigint, independent bigint, low float8, high float8) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN firings = 0 THEN 'never fired'
+RETURN CASE WHEN weeks IS NULL THEN 'cannot be judged: no bucket has a baseline of both mood and price'
+            WHEN firings = 0 THEN 'never fired'
             WHEN independent < 30 THEN format('too few to say: %s independent firings, 30 wanted', independent)
             WHEN low <= 0 AND high >= 0 THEN 'no edge shown: the interval holds zero'
             WHEN low > 0 THEN 'price followed the mood more than usual, not counting how many rules were tried'
@@ -460,7 +478,7 @@ WITH asked AS MATERIALIZED (
 SELECT d.direction, make_interval(hours => h.hours), coalesce(s.firings, 0), coalesce(s.firings, 0) / w.n, s.duration,
        coalesce(s.measured, 0), coalesce(c.independent, 0), s.hit_rate, s.usual_hit_rate, s.gain, s.usual,
        s.p[1], s.p[2], s.p[3], s.p10, s.median, s.p90, s.gain - s.usual, (c.edge).low, (c.edge).high,
-       rcas.backtest_note(coalesce(s.firings, 0), coalesce(c.independent, 0), (c.edge).low, (c.edge).high)
+       rcas.backtest_note(w.n, coalesce(s.firings, 0), coalesce(c.independent, 0), (c.edge).low, (c.edge).high)
 FROM (VALUES (1, 'both'), (2, 'bullish'), (3, 'bearish')) AS d (place, direction)
 CROSS JOIN (VALUES (1), (4), (24)) AS h (hours)
 CROSS JOIN weeks AS w
@@ -491,7 +509,7 @@ WITH judged AS (
     FROM rcas.rule(divergence_state.width, divergence_state.baseline, divergence_state.threshold, divergence_state.min_posts,
                    divergence_state.persistence, divergence_state.repeats, divergence_state.venue, divergence_state.source,
                    divergence_state.model) AS r,
-         LATERAL (SELECT time_bucket(r.width, divergence_state.at), array_agg(a.symbol) FROM assets AS a) AS b (hi, symbols),
+         LATERAL (SELECT time_bucket(r.width, rcas.check_at(divergence_state.at)), array_agg(a.symbol) FROM assets AS a) AS b (hi, symbols),
          rcas.divergences(b.symbols, rcas.shift(b.hi, r.width, -1), b.hi, r) AS d
 )
 SELECT a.symbol, CASE WHEN d.side <> 0 THEN d.divergence ELSE 0 END,
@@ -533,13 +551,18 @@ CREATE TABLE alerts (
 );
 CREATE INDEX alerts_unsent ON alerts (id) WHERE published_at IS NULL OR delivered_at IS NULL;
 COMMENT ON TABLE alerts IS 'Divergence events that people were, or are to be, told of: each once.';
+COMMENT ON COLUMN alerts.id IS 'Number of the alert, rising.';
+COMMENT ON COLUMN alerts.symbol IS 'The coin.';
 COMMENT ON COLUMN alerts.rule IS 'Name of the rule, as record_alerts() was told.';
 COMMENT ON COLUMN alerts.direction IS 'bullish: mood up, price down; bearish: mood down, price up.';
 COMMENT ON COLUMN alerts.start_time IS 'Start of the first bucket that disagreed.';
 COMMENT ON COLUMN alerts.fired_at IS 'End of the bucket in which the rule first fired.';
 COMMENT ON COLUMN alerts.price IS 'Close of that bucket, in quote currency.';
 COMMENT ON COLUMN alerts.divergence IS 'mood_z - return_z of that bucket, in standard deviations.';
+COMMENT ON COLUMN alerts.mood_z IS 'Mood of that bucket, in standard deviations from its baseline''s mean.';
+COMMENT ON COLUMN alerts.return_z IS 'Return of that bucket, in standard deviations from its baseline''s mean.';
 COMMENT ON COLUMN alerts.posts IS 'Posts in the firing buckets when recorded.';
+COMMENT ON COLUMN alerts.recorded_at IS 'When it was stored.';
 COMMENT ON COLUMN alerts.published_at IS 'When it went out on NATS as alerts.<symbol>; NULL: not yet.';
 COMMENT ON COLUMN alerts.delivered_at IS 'When the webhook took it; NULL: not yet, or no webhook.';
 COMMENT ON COLUMN alerts.next_attempt IS 'When to try the webhook next; infinity: given up, last_error says why.';
@@ -560,7 +583,7 @@ DECLARE
     e       record;
     added   alerts;
 BEGIN
-    PERFORM rcas.rule_span(symbols, at - lookback, at, r);
+    PERFORM rcas.rule_span(symbols, rcas.check_at(at) - rcas.check_duration('lookback', lookback), at, r);
     PERFORM pg_advisory_xact_lock(hashtextextended('rcas alerts', 0));
     FOR e IN
         SELECT v.* FROM rcas.events(symbols, time_bucket(width, at - lookback), time_bucket(width, at), r) AS v

@@ -61,7 +61,7 @@ BEGIN
         FROM windows AS w
         WHERE w.model = $5 AND ($6 IS NULL OR w.source = $6) AND ($7 OR NOT w.repeat)
         GROUP BY 1$query$
-    USING h.lo, to_time, h.first_hour, h.last_hour, coalesce(model, rcas.active_model()), source, repeats;
+    USING h.lo, to_time, h.first_hour, h.last_hour, rcas.model_of(model), rcas.source_of(source), coalesce(repeats, true);
 END $$;
 COMMENT ON FUNCTION rcas.felt_between IS 'Posts and weighted mood of every coin over a time, to the minute.';
 
@@ -71,13 +71,13 @@ RETURNS TABLE (symbol text, name text, price float8, price_time timestamptz, cha
                mood float8, mood_before float8, posts bigint, posts_before bigint, dominance float8)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 30 AS $$
 WITH checked AS MATERIALIZED (
-    SELECT from_time - (to_time - from_time) AS before FROM (SELECT rcas.check_times(from_time, to_time)) AS c
+    SELECT rcas.check_times(from_time, to_time), from_time - (to_time - from_time) AS before, rcas.venue_of(market_overview.venue) AS venue
 ), priced AS (
     SELECT p.symbol, last(p.close, p.close_time) AS price, max(p.close_time) AS price_time,
            last(p.close, p.close_time) / nullif(first(p.open, p.open_time), 0) - 1 AS change,
            min(p.low) AS low, max(p.high) AS high, sum(p.turnover) AS turnover, sum(p.trades)::bigint AS trades
-    FROM checked, rcas.prices_between(from_time, to_time) AS p
-    WHERE market_overview.venue IS NULL OR p.venue = market_overview.venue
+    FROM checked AS c, rcas.prices_between(from_time, to_time) AS p
+    WHERE c.venue IS NULL OR p.venue = c.venue
     GROUP BY 1
 )
 SELECT a.symbol, a.name, p.price, p.price_time, p.change, p.low, p.high, coalesce(p.turnover, 0), coalesce(p.trades, 0), f.mood, b.mood,
@@ -116,7 +116,9 @@ CREATE FUNCTION feed_health(recent interval DEFAULT '2 minutes', known interval 
 RETURNS TABLE (feed text, kind text, live boolean, last_stored timestamptz, silent_seconds float8, per_second float8, source_lag float8, store_lag float8,
                store_lag_p95 float8, dropped_share float8)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10 AS $$
-WITH counted AS (
+WITH asked AS MATERIALIZED (
+    SELECT rcas.check_duration('recent', feed_health.recent) AS recent, rcas.check_duration('known', feed_health.known) AS known
+), counted AS (
     SELECT c.source, max(c.time) FILTER (WHERE c.component = 'writer' AND c.event = 'stored') AS last_time,
            sum(c.n) FILTER (WHERE c.component = 'writer' AND c.event = 'stored') AS stored,
            sum(c.n) FILTER (WHERE c.component = 'ingest' AND c.event = 'read') AS read,
@@ -134,9 +136,9 @@ WITH counted AS (
     FROM lags AS l GROUP BY 1
 )
 SELECT f.feed, f.kind, f.live, coalesce(c.last_time, f.last_stored), extract(epoch FROM now() - coalesce(c.last_time, f.last_stored)),
-       coalesce(c.stored, 0) / extract(epoch FROM greatest(feed_health.recent, INTERVAL '2 minutes')), m.source_lag, m.store_lag[1], m.store_lag[2],
+       coalesce(c.stored, 0) / extract(epoch FROM greatest(a.recent, INTERVAL '2 minutes')), m.source_lag, m.store_lag[1], m.store_lag[2],
        c.dropped / nullif(c.read, 0)::float8
-FROM rcas.feeds(now() - feed_health.known) AS f LEFT JOIN counted AS c ON c.source = f.feed LEFT JOIN measured AS m ON m.source = f.feed
+FROM asked AS a CROSS JOIN rcas.feeds(now() - a.known) AS f LEFT JOIN counted AS c ON c.source = f.feed LEFT JOIN measured AS m ON m.source = f.feed
 ORDER BY 2, 1
 $$;
 COMMENT ON FUNCTION feed_health IS
@@ -145,7 +147,9 @@ COMMENT ON FUNCTION feed_health IS
 CREATE FUNCTION scorer_health(recent interval DEFAULT '15 minutes')
 RETURNS TABLE (model text, last_scored timestamptz, per_second float8, unscored bigint, behind_seconds float8, score_lag float8, skipped_share float8)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
-WITH waiting AS (
+WITH asked AS MATERIALIZED (
+    SELECT rcas.check_duration('recent', scorer_health.recent) AS recent
+), waiting AS (
     SELECT count(*) AS n, min(t.stored_at) AS oldest
     FROM tweets AS t CROSS JOIN LATERAL unnest(t.symbols) AS s (symbol)
     WHERE t.time > now() - scorer_health.recent AND t.deleted_at IS NULL
@@ -161,9 +165,9 @@ WITH waiting AS (
 )
 SELECT rcas.active_model(),
        coalesce(c.last_time, (SELECT max(p.bucket) FROM pipeline_1m AS p WHERE p.component = 'scorer' AND p.bucket > now() - INTERVAL '7 days')),
-       coalesce(c.n, 0) / extract(epoch FROM scorer_health.recent), w.n, coalesce(extract(epoch FROM now() - w.oldest), 0), m.lag,
+       coalesce(c.n, 0) / extract(epoch FROM a.recent), w.n, coalesce(extract(epoch FROM now() - w.oldest), 0), m.lag,
        c.skipped / nullif(c.n, 0)::float8
-FROM waiting AS w, counted AS c, measured AS m
+FROM asked AS a, waiting AS w, counted AS c, measured AS m
 $$;
 COMMENT ON FUNCTION scorer_health IS
 'One row about the scorer. last_scored: when it last counted work; per_second: rows over the recent time; unscored: rows that posts of the recent time (event time) still lack, and behind_seconds since the oldest of these posts was stored, 0 when none waits; score_lag: median seconds from receipt of a post to its sentiment; skipped_share: posts that the model could not judge.';

@@ -100,6 +100,36 @@ func requireBadArgumentsRefused(t *testing.T, s *store.Store) {
 		"confidence must lie", "0.95")
 	requireRefused(t, s, "SELECT * FROM %s", "backtest('BTC', '2024-01-01', '2024-01-02', '1 hour', resamples => 5)",
 		"resamples must be", "1000")
+	for _, b := range []struct{ call, message, hint string }{
+		{"candles('BTC', '4713-01-01 BC', '294276-01-01', '1000 years')", "in the years 1 to 9999", "now()"},
+		{"mood('BTC', '2024-01-01', '2024-01-02', '1 hour', momentum_windows => 2000000000)", "cannot look back 2000000000", "at most 120000"},
+		{"market_overview('2024-01-02', '2024-01-01')", "must lie before to", "from comes first"},
+		{"market_overview('-infinity', '2024-01-01')", "must be times", "now()"},
+		{"market_overview('2024-01-01', '2024-01-02', model => 'none')", `unknown model "none"`, "test"},
+		{"market_overview('2024-01-01', '2024-01-02', venue => 'none')", `unknown venue "none"`, "no prices here yet"},
+		{"market_overview('2024-01-01', '2024-01-02', source => 'none')", `unknown source "none"`, "no scored posts here yet"},
+		{"divergence_state('infinity')", "at must be a time, not infinity", "now()"},
+		{"divergence_state('-infinity')", "at must be a time, not -infinity", "now()"},
+		{"divergence_state(NULL)", "at must be a time, not NULL", "now()"},
+		{"record_alerts(at => 'infinity')", "at must be a time", "now()"},
+		{"record_alerts(lookback => '0')", "lookback must be longer", "15 minutes"},
+		{"feed_health('-5 minutes')", "recent must be longer", "15 minutes"},
+		{"feed_health(known => NULL)", "known must be longer than nothing and at most 1000 years, not NULL", "7 days"},
+		{"scorer_health('0')", "recent must be longer", "15 minutes"},
+		{"trending_terms('BTC', '2024-01-01', '2024-01-02', before => '-1 hour')", "before must be longer", "7 days"},
+		{"suggest_thresholds('BTC', '2024-01-01', '2024-01-02', '1 hour', per_week => 'NaN')", "per_week must be", "3 is the default"},
+		{"suggest_thresholds('BTC', '2024-01-01', '2024-01-02', '1 hour', per_week => -3)", "per_week must be", "3 is the default"},
+	} {
+		requireRefused(t, s, "SELECT * FROM %s", b.call, b.message, b.hint)
+	}
+	for _, call := range []string{"candles", "mood_price", "divergence", "divergence_events", "lead_lag", "suggest_thresholds", "backtest"} {
+		requireRefused(t, s, "SELECT * FROM "+call+"(%s, venue => 'none')", "'BTC', '2024-01-01', '2024-01-02', '1 hour'",
+			`unknown venue "none"`, "There are no prices here yet.")
+	}
+	for _, call := range []string{"mood", "mood_price", "divergence", "divergence_events", "lead_lag", "suggest_thresholds", "backtest"} {
+		requireRefused(t, s, "SELECT * FROM "+call+"(%s, source => 'none')", "'BTC', '2024-01-01', '2024-01-02', '1 hour'",
+			`unknown source "none"`, "There are no scored posts here yet.")
+	}
 }
 
 func requireRefused(t *testing.T, s *store.Store, call, arguments, message, hint string) {
@@ -123,6 +153,8 @@ func requireEmptyAnswers(t *testing.T, s *store.Store) {
 		require.Empty(t, storetest.Rows(t, s, `SELECT * FROM `+call+`('BTC', '2024-01-01', '2024-01-02')`), call)
 	}
 	require.Empty(t, storetest.Rows(t, s, `SELECT * FROM candles('BTC', '2024-01-01', '2024-01-02', '1 hour', fill => true)`))
+	require.Equal(t, [][]any{{int64(9)}}, storetest.Rows(t, s, `SELECT count(*) FROM backtest('BTC', '2024-01-01', '2024-01-02', '1 hour')
+		WHERE note = 'cannot be judged: no bucket has a baseline of both mood and price'`))
 	require.Equal(t, [][]any{{"BTC", 0.0, "none"}, {"ETH", 0.0, "none"}}, storetest.Rows(t, s, `SELECT symbol, signal, direction
 		FROM divergence_now`))
 	require.Empty(t, storetest.Rows(t, s, `SELECT * FROM record_alerts()`))
@@ -208,6 +240,10 @@ func requireDescriptions(t *testing.T, s *store.Store) {
 		AND d.deptype = 'e')`
 	storetest.RequireNone(t, s, `SELECT relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
 		WHERE relkind IN ('r', 'v') AND relname <> 'schema_migrations' AND obj_description(c.oid, 'pg_class') IS NULL
+			AND `+fmt.Sprintf(ours, "c"))
+	storetest.RequireNone(t, s, `SELECT relname || '.' || attname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+			JOIN pg_attribute AS a ON attrelid = c.oid
+		WHERE relkind = 'r' AND attnum > 0 AND NOT attisdropped AND relname <> 'schema_migrations' AND col_description(c.oid, attnum) IS NULL
 			AND `+fmt.Sprintf(ours, "c"))
 	storetest.RequireNone(t, s, `SELECT proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
 		WHERE obj_description(p.oid, 'pg_proc') IS NULL AND `+fmt.Sprintf(ours, "p"))

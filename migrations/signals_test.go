@@ -281,14 +281,19 @@ func TestLeadLagEqualsAnIndependentComputation(t *testing.T) {
 		}
 		h.insert(t, s)
 		from := 20 * i
-		rows := storetest.Rows(t, s, `SELECT * FROM lead_lag($1, $2, $3, '1 hour', 10)`, symbol,
-			start.Add(time.Duration(from)*time.Hour+10*time.Minute), h.end())
-		want := leadLag(h.mood[from:], h.returns()[from:], 10)
-		require.Len(t, rows, 21)
-		for i := range want {
-			requireRow(t, want[i], rows[i], symbol)
+		for _, most := range []int{10, 150} { // with many lags, chance is all but sure to find one
+			rows := storetest.Rows(t, s, `SELECT * FROM lead_lag($1, $2, $3, '1 hour', $4)`, symbol,
+				start.Add(time.Duration(from)*time.Hour+10*time.Minute), h.end(), most)
+			want := leadLag(h.mood[from:], h.returns()[from:], most)
+			require.Len(t, rows, 2*most+1)
+			for i := range want {
+				requireRow(t, want[i], rows[i], symbol)
+			}
 		}
 	}
+	rows := storetest.Rows(t, s, `SELECT lag, correlation, n FROM lead_lag('BTC', $1, $2, '1 hour', 500)`, start, start.Add(24*time.Hour))
+	require.Len(t, rows, 1001)
+	require.Equal(t, []any{int32(-500), nil, int64(0)}, rows[0], "a lag longer than the time has no pairs")
 }
 
 // leadLag computes what lead_lag() returns from its definition, by other means where there are any: loops over pairs, math.Erfc,
