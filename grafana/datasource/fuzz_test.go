@@ -45,6 +45,7 @@ func FuzzQuery(f *testing.F) {
 		}
 		require.True(t, slices.Contains(statements, question.sql), question.sql)
 		require.Positive(t, q.window)
+		require.LessOrEqual(t, q.window, maxWindow)
 		for _, a := range question.args {
 			if s, ok := a.(string); ok {
 				require.LessOrEqual(t, len(s), maxNameBytes)
@@ -85,13 +86,13 @@ func TestWindow(t *testing.T) {
 		want           time.Duration
 	}{
 		{"", time.Second, time.Hour, time.Minute}, {"auto", 3 * time.Minute, time.Hour, 5 * time.Minute}, {"$__auto", time.Minute, 10 * 365 * 24 * time.Hour, 7 * 24 * time.Hour},
-		{"15m", time.Hour, time.Hour, 15 * time.Minute}, {"1w", 0, 0, 7 * 24 * time.Hour}, {"auto", 0, -time.Hour, time.Minute},
+		{"520w", 0, 0, 520 * 7 * 24 * time.Hour}, {"15m", time.Hour, time.Hour, 15 * time.Minute}, {"1w", 0, 0, 7 * 24 * time.Hour}, {"auto", 0, -time.Hour, time.Minute},
 	} {
 		got, err := window(test.width, test.interval, test.span)
 		require.NoError(t, err)
 		require.Equal(t, test.want, got, test)
 	}
-	for _, bad := range []string{"5", "m", "0m", "5s", "1M", "-5m", "5 m", "100000m", "5m5m"} {
+	for _, bad := range []string{"5", "m", "0m", "5s", "1M", "-5m", "5 m", "100000m", "5m5m", "522w", "99999w", "15251w"} {
 		_, err := window(bad, 0, 0)
 		require.Error(t, err, bad)
 	}

@@ -32,6 +32,8 @@ const (
 	maxQueryBytes = 16 << 10
 	maxNameBytes  = 64
 	maxTerms      = 500
+	// maxWindow is far more than any history needs, and far from what a duration can't hold.
+	maxWindow = 10 * 365 * 24 * time.Hour
 )
 
 // query is what a panel asks. Zero values stand for what is usual; names left empty mean all venues, all networks, the active model.
@@ -156,6 +158,9 @@ func window(width string, interval, span time.Duration) (time.Duration, error) {
 		}
 		n, _ := strconv.Atoi(m[1])
 		unit := map[string]time.Duration{"m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[m[2]]
+		if n > int(maxWindow/unit) {
+			return 0, fmt.Errorf("a window of %s is too wide; ten years are the most", width)
+		}
 		return time.Duration(n) * unit, nil
 	}
 	least := max(interval, span/2000)
