@@ -97,7 +97,7 @@ func (d *Datasource) answer(ctx context.Context, plugin backend.PluginContext, q
 	var frame *data.Frame
 	switch query.Type {
 	case typeLive:
-		frame, err = d.liveFrame(plugin, query)
+		frame, err = d.liveFrame(ctx, plugin, query)
 	case typeStreamState:
 		frame, err = d.streamState(ctx)
 	default:
@@ -113,11 +113,14 @@ func (d *Datasource) answer(ctx context.Context, plugin backend.PluginContext, q
 // errQuery marks errors that lie in the query.
 var errQuery = errors.New("this can't be asked")
 
-// failure turns an error into what a person reads in the panel. The database's own complaints about arguments are written for people.
+// invalidParameter is the code of the database's own complaints about arguments, which are written for people.
+const invalidParameter = "22023"
+
+// failure turns an error into what a person reads in the panel.
 func (d *Datasource) failure(err error) backend.DataResponse {
 	var refused *pgconn.PgError
 	status, message := backend.StatusInternal, d.explain(err)
-	if errors.Is(err, errQuery) || errors.As(err, &refused) && refused.Code == "22023" { // invalid_parameter_value
+	if errors.Is(err, errQuery) || errors.As(err, &refused) && refused.Code == invalidParameter {
 		status = backend.StatusBadRequest
 	}
 	return backend.ErrDataResponseWithSource(status, backend.ErrorSourceDownstream, message)

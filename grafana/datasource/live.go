@@ -3,6 +3,7 @@ package datasource
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/live"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nats-io/nats.go"
 )
 
@@ -108,9 +110,12 @@ func (q *query) channel() (channel, error) {
 }
 
 // liveFrame answers a live query: no rows, but the name of the channel that Grafana subscribes to.
-func (d *Datasource) liveFrame(plugin backend.PluginContext, q *query) (*data.Frame, error) {
+func (d *Datasource) liveFrame(ctx context.Context, plugin backend.PluginContext, q *query) (*data.Frame, error) {
 	c, err := q.channel()
 	if err != nil {
+		return nil, err
+	}
+	if err := d.checkCoin(ctx, c); err != nil {
 		return nil, err
 	}
 	frame := c.frame(nil)
@@ -127,10 +132,28 @@ func (d *Datasource) liveFrame(plugin backend.PluginContext, q *query) (*data.Fr
 	return frame, nil
 }
 
+// checkCoin refuses a coin that the database does not know: nothing would ever come of it. A database that does not answer refuses
+// nothing, for live values do without it.
+func (d *Datasource) checkCoin(ctx context.Context, c channel) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := d.pool.Exec(ctx, `SELECT rcas.check_symbols(ARRAY[$1::text])`, c.symbol)
+	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code == invalidParameter {
+		return err
+	}
+	return nil
+}
+
 // SubscribeStream lets readers in on the channels that there are, with what the last minutes brought.
 func (d *Datasource) SubscribeStream(ctx context.Context, req *backend.SubscribeStreamRequest) (*backend.SubscribeStreamResponse, error) {
 	c, err := readChannel(req.Path)
+	if err == nil {
+		err = d.checkCoin(ctx, c)
+	}
 	if err != nil || d.broker == nil {
+		if err != nil {
+			d.log.Info("a live channel was refused", "channel", req.Path, "reason", d.explain(err))
+		}
 		return &backend.SubscribeStreamResponse{Status: backend.SubscribeStreamStatusNotFound}, nil
 	}
 	recent, err := d.recent(ctx, c)

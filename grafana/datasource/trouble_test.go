@@ -41,6 +41,9 @@ func TestTrouble(t *testing.T) {
 	require.EqualValues(t, 502, status)
 	require.Contains(t, body, "can't be reached")
 
+	r := p.query(now.Add(-time.Hour), now, time.Minute, `{"queryType":"live","live":"prices","symbol":"BTC"}`)
+	require.NoError(t, r.Error, "live values do without the database")
+
 	c.mend()
 	require.Eventually(t, func() bool { return ask().Error == nil }, time.Minute, 50*time.Millisecond, "it recovers by itself")
 	require.EqualValues(t, backend.HealthStatusOk, p.checkHealth().Status)
