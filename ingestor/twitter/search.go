@@ -28,6 +28,7 @@ type search struct {
 	from, to time.Time
 	query    int    // index of the query under way
 	token    string // of its next page
+	refused  int    // queries that X refused
 }
 
 // fill searches what the stream did not cover, until ctx ends: gaps after reconnects and restarts, and, while there is no
@@ -109,7 +110,11 @@ func (r *reader) step(ctx context.Context, s *search) (done bool, wait time.Dura
 	}
 	var p page
 	header, err := r.rest.Do(request, &p)
-	if err != nil {
+	switch {
+	case isStatus(err, http.StatusBadRequest):
+		done, err = r.skip(s, err)
+		return done, untilReset(header, time.Now()), err
+	case err != nil:
 		return false, 0, r.refused(limited(err))
 	}
 	r.budget.Spend(len(p.posts) + p.malformed)
@@ -128,6 +133,24 @@ func (r *reader) step(ctx context.Context, s *search) (done bool, wait time.Dura
 		s.query++
 	}
 	return s.query >= len(r.queries), untilReset(header, time.Now()), nil
+}
+
+// skip passes over the query under way, which X does not understand: it would not the next time either, and the other coins
+// would wait for ever. Where X refuses every query, the fault is none of theirs, and the search begins anew after a while.
+func (r *reader) skip(s *search, cause error) (done bool, err error) {
+	s.refused++
+	if s.refused == len(r.queries) {
+		s.query, s.token, s.refused = 0, "", 0
+		return false, cause
+	}
+	r.sink.Count(Source, "refused", 1)
+	if query := r.queries[s.query]; !r.skipped[s.query] {
+		r.skipped[s.query] = true
+		r.log.Error("x refused a search, its posts are not searched for: change the coin in the assets file, or the filter",
+			"coin", query.Tag, "query", query.Value, "err", cause)
+	}
+	s.query, s.token = s.query+1, ""
+	return s.query >= len(r.queries), nil
 }
 
 // refused makes an answer that no later one will differ from fatal: a token that is not accepted.

@@ -33,8 +33,9 @@ type service struct {
 	rules    map[string]rule // by id
 	nextRule int
 	streams  int
-	noStream bool // the plan has no stream
-	left     int  // requests left in the search's window
+	noStream bool   // the plan has no stream
+	refused  string // the coin whose searches are not understood
+	left     int    // requests left in the search's window
 	reset    time.Time
 	searches int
 	faults   []string
@@ -310,6 +311,10 @@ func (s *service) search(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if overdrawn {
 		answer(w, http.StatusTooManyRequests, map[string]any{"title": "Too Many Requests"})
+		return
+	}
+	if s.refused != "" && strings.Contains(query.Get("query"), "$"+s.refused+" ") {
+		answer(w, http.StatusBadRequest, map[string]any{"title": "Invalid Request", "detail": "There were errors processing your request"})
 		return
 	}
 	slices.Reverse(posts)

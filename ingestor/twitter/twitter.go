@@ -168,7 +168,7 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 	r := &reader{
 		Twitter: t, sink: sink, budget: NewBudget(t.cfg.PerDay, t.cfg.PerMonth, time.Now),
 		rest:     &feed.Client{HTTP: t.cfg.HTTP, Limit: rate.NewLimiter(t.cfg.Requests, 10)},
-		connects: rate.NewLimiter(t.cfg.Connects, 10),
+		connects: rate.NewLimiter(t.cfg.Connects, 10), skipped: map[int]bool{},
 	}
 	if err := r.load(ctx); err != nil {
 		return err
@@ -206,7 +206,8 @@ type reader struct {
 	budget   *Budget
 	coverage coverage
 	recent   feed.Recent
-	ruled    bool // the stream's rules are those wanted
+	ruled    bool         // the stream's rules are those wanted
+	skipped  map[int]bool // queries of which the log has said that X refuses them
 }
 
 // session is one connection to the stream. Data goes to the sink with ctx, which outlives the session.

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -217,6 +220,22 @@ func TestRefusedToken(t *testing.T) {
 	c.config.Token = ""
 	_, err = twitter.New(c.config)
 	require.ErrorContains(t, err, "bearer token")
+}
+
+// TestRefusedSearch: a query that X does not understand costs its own coin only, and is told of once.
+func TestRefusedSearch(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	s.noStream, s.refused = true, "BTC"
+	c := newClient(t, s)
+	c.start()
+	require.True(t, c.eventually(s, func() bool {
+		return c.sink.Counter("refused") > 20 && slices.ContainsFunc(slices.Collect(maps.Values(c.sink.Tweets())),
+			func(p market.Tweet) bool { return strings.HasPrefix(p.Text, "$ETH") })
+	}))
+	require.NoError(t, c.stop())
+	require.Equal(t, 1, strings.Count(c.log.String(), "x refused a search"))
+	require.Contains(t, c.log.String(), "coin=BTC")
 }
 
 // TestReach: after a long absence only the last stretch is searched, and the rest counted.
