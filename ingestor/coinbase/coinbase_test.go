@@ -9,13 +9,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
 
 	"rcas/ingestor/coinbase"
+	"rcas/ingestor/exchange"
 	"rcas/ingestor/exchange/exchangetest"
+	"rcas/ingestor/feed"
+	"rcas/ingestor/feed/feedtest"
 )
 
 // TestMisbehavingVenue runs the client against a simulated Coinbase.
@@ -43,6 +48,54 @@ func TestMisbehavingVenue(t *testing.T) {
 			return messages
 		},
 	}, coinbase.New)
+}
+
+// TestDelisted: a product that goes after the list was read is refused once; then the list is read again, and the others go on.
+func TestDelisted(t *testing.T) {
+	t.Parallel()
+	var delisted atomic.Bool
+	var refused, listed atomic.Int32
+	server := feedtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/products" {
+			listed.Add(1)
+			status := map[bool]string{false: "online", true: "delisted"}[delisted.Load()]
+			_ = json.NewEncoder(w).Encode([]map[string]string{
+				{"id": "BTC-USD", "base_currency": "BTC", "quote_currency": "USD", "status": "online"},
+				{"id": "RLC-USD", "base_currency": "RLC", "quote_currency": "USD", "status": status},
+			})
+			return
+		}
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		_, subscription, _ := ws.Read(r.Context())
+		answer := match("match", exchangetest.Trade{
+			Product: "BTC-USD", ID: int64(1 + listed.Load()), Time: time.Now().UTC(), Price: "5", Volume: "1",
+		})
+		if delisted.Swap(true) && strings.Contains(string(subscription), "RLC-USD") {
+			refused.Add(1)
+			answer = []byte(`{"type":"error","message":"Failed to subscribe","reason":"RLC-USD is delisted"}`)
+		}
+		_ = ws.Write(r.Context(), websocket.MessageText, answer) // and then the connection breaks
+	}))
+	sink := feedtest.NewSink()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	source := coinbase.New(exchange.Config{
+		URL: "ws" + strings.TrimPrefix(server.URL, "http"), RESTURL: server.URL, Symbols: []string{"BTC", "RLC"}, HTTP: server.Client(),
+		Timing: exchange.Timing{Requests: 1000, Settle: time.Hour, Ladder: feed.Ladder{First: time.Millisecond, Max: 5 * time.Millisecond}},
+	})
+	go func() { ended <- source.Run(ctx, sink) }()
+	require.Eventually(t, func() bool {
+		_, ok := sink.HasPrice("coinbase", "BTC", "3")
+		return ok
+	}, time.Minute, time.Millisecond, "no trades after the refusal")
+	cancel()
+	require.NoError(t, <-ended)
+	require.Positive(t, refused.Load())
+	require.Positive(t, sink.Counter("refused"))
 }
 
 func match(kind string, t exchangetest.Trade) []byte {

@@ -2,7 +2,7 @@ package coinbase
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 
 	"rcas/ingestor/exchange"
@@ -29,7 +29,7 @@ func Decode(text []byte) (exchange.Message, error) {
 	case m.Type == "":
 		return exchange.Message{Malformed: 1}, nil
 	case m.Type == "error":
-		return exchange.Message{}, fmt.Errorf("coinbase says: %s: %s", m.Message, m.Reason)
+		return exchange.Message{Refused: m.Message + ": " + m.Reason}, errors.New("coinbase ended the subscription")
 	case m.Type != "match" && m.Type != "last_match":
 		return exchange.Message{}, nil
 	case err != nil || m.Product == "":

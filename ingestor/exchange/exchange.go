@@ -49,7 +49,8 @@ type Message struct {
 	Trades []Trade
 	// Malformed counts the parts that could not be read.
 	Malformed int
-	// Refused is the venue's reason where it refused (a part of) the subscription.
+	// Refused is the venue's reason where it refused (a part of) the subscription. Where that ends the session, there is an
+	// error beside it.
 	Refused string
 	// Shutdown tells that the venue is about to close the connection, so that a successor is wanted now.
 	Shutdown bool

@@ -29,7 +29,7 @@ type Source struct {
 
 	mu       sync.Mutex
 	products map[string]string // symbol by product
-	listed   time.Time         // when the venue was asked for them
+	listed   time.Time         // when the venue was asked for them; zero: they are to be asked for again
 }
 
 var _ ingestor.Source = (*Source)(nil)
@@ -102,6 +102,7 @@ func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error
 		if message.Refused != "" {
 			r.sink.Count(r.name, "refused", 1)
 			r.log.Warn("the venue refused a subscription", "reason", message.Refused)
+			r.outdated()
 		}
 		if message.Shutdown {
 			session.Handover()
@@ -139,7 +140,14 @@ func (r *reader) take(ctx context.Context, trades []Trade, products map[string]s
 	return nil
 }
 
-// list returns the symbols by product, asked for at the first session and at the first one a day later.
+// outdated has the next session ask for the products again: one that was delisted meanwhile would be refused time after time.
+func (r *reader) outdated() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.listed = time.Time{}
+}
+
+// list returns the symbols by product, asked for at the first session, at the first one a day later, and after a refusal.
 func (r *reader) list(ctx context.Context) (map[string]string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
