@@ -96,11 +96,40 @@ func TestComposeCommands(t *testing.T) {
 		commands = append(commands, strings.Fields(m[1]))
 	}
 	require.Len(t, commands, 4)
+	models, err := os.ReadFile("../docs/models.md")
+	require.NoError(t, err)
+	run := regexp.MustCompile(`docker compose run --rm scorer (\w+ \w+ \w+)`).FindStringSubmatch(string(models))
+	require.Len(t, run, 2, "the page says how another model is chosen")
+	commands = append(commands, strings.Fields(run[1]))
 	for _, command := range commands {
 		output, err := exec.Command(program, append(command, "--help")...).CombinedOutput()
 		require.NoError(t, err, "rcas %s: %s", strings.Join(command, " "), output)
 	}
 	require.Contains(t, load(t, "RCAS_SOURCES=--source kraken").Services["ingestor"].Command[0], "exec rcas ingest --source kraken;")
+}
+
+// TestComposeModels shows that the scorer, and so what is run once in its place, finds models of one's own, and that none need be there.
+func TestComposeModels(t *testing.T) {
+	t.Parallel()
+	folder := func(environment ...string) string {
+		scorer := load(t, environment...).Services["scorer"]
+		require.Len(t, scorer.Volumes, 1)
+		v := scorer.Volumes[0]
+		require.Equal(t, types.VolumeTypeBind, v.Type)
+		require.Equal(t, *scorer.Environment["RCAS_MODELS_DIR"], v.Target)
+		require.True(t, v.ReadOnly)
+		require.True(t, bool(v.Bind.CreateHostPath), "a folder that is missing is no error")
+		return v.Source
+	}
+	here, err := filepath.Abs("..")
+	require.NoError(t, err)
+	require.Equal(t, filepath.Join(here, "models"), folder())
+	require.Equal(t, "/srv/models", folder("RCAS_MODELS_DIR=/srv/models"))
+	for _, name := range []string{"../.gitignore", "../.dockerignore"} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.Regexp(t, `(?m)^/models/?$`, string(text), "models are large, and no part of %s", name)
+	}
 }
 
 var healthQuery = regexp.MustCompile(`rcas sql "(.*)"`)
@@ -124,8 +153,14 @@ func TestComposeHealth(t *testing.T) {
 	storetest.Exec(t, s, `CALL refresh_continuous_aggregate('pipeline_1m', now() - INTERVAL '1 hour', now())`)
 	require.ErrorContains(t, check("ingestor", ""), "division by zero")
 	require.NoError(t, check("ingestor", "1"), "the demo's archive ends, and that is well")
+	storetest.Exec(t, s, `TRUNCATE pipeline_counts`)
+	storetest.Exec(t, s, `CALL refresh_continuous_aggregate('pipeline_1m', NULL, NULL)`)
+	require.NoError(t, check("ingestor", "1"), "it is well when it ended so long ago that no feed is known any more")
+	require.ErrorContains(t, check("ingestor", ""), "division by zero")
 	storetest.Exec(t, s, `DELETE FROM sentiments WHERE time > now() - INTERVAL '14 minutes'`)
 	require.ErrorContains(t, check("scorer", ""), "division by zero")
+	storetest.Exec(t, s, `TRUNCATE prices`)
+	require.ErrorContains(t, check("ingestor", "1"), "division by zero", "nor is a demo well that brought nothing")
 }
 
 // TestDockerfile checks that the images are what the services build, run the Make targets that everybody runs, and not as root.
