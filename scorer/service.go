@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,9 @@ var batch = stream.Batch{Size: 5000, Age: 250 * time.Millisecond, Workers: 2}
 // modelCheck is how often the service asks the database which model is active.
 const modelCheck = 2 * time.Second
 
+// modelRetry is how long after an attempt to load the active model failed the next one is made.
+const modelRetry = time.Minute
+
 // Service reads posts from the stream and adds what the active model reads in them. Any number of services may run.
 type Service struct {
 	Stream *stream.Stream
@@ -39,6 +43,11 @@ type Service struct {
 	Open func(ctx context.Context, name string) (Model, error)
 	// Default is the model to activate where none is active yet.
 	Default string
+	// Fallback scores with Default as long as the active model cannot be loaded, where Run would else fail at the start: for posts
+	// that cannot wait. Their rows bear Default's name.
+	Fallback bool
+	// Retry is how long after an attempt to load the active model failed the next one is made. Zero: a minute.
+	Retry time.Duration
 	// MinConfidence leaves posts unjudged whose largest probability is smaller. Zero judges all.
 	MinConfidence float32
 	Log           *slog.Logger
@@ -47,7 +56,15 @@ type Service struct {
 
 	swapping sync.RWMutex // held for reading while a batch is scored
 	model    Model
-	failed   string // the active model that could not be loaded, so that it is said once
+	failed   failure
+}
+
+// failure is the last attempt to load an active model, where it failed.
+type failure struct {
+	model string
+	since time.Time // of the first attempt that failed
+	last  time.Time
+	said  string // what was logged, so that it is said once
 }
 
 // Run scores until ctx ends.
@@ -67,11 +84,14 @@ func (s *Service) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if name == "" {
-		name = s.Default
-	}
-	if s.model, err = s.Open(ctx, name); err != nil {
-		return err
+	if s.model, err = s.Open(ctx, cmp.Or(name, s.Default)); err != nil {
+		if !s.Fallback || name == "" || name == s.Default || ctx.Err() != nil {
+			return err
+		}
+		s.fail(name, s.Default, err)
+		if s.model, err = s.Open(ctx, s.Default); err != nil {
+			return err
+		}
 	}
 	return s.Store.UseModel(ctx, s.model.Name(), s.model.Languages(), true)
 }
@@ -93,21 +113,53 @@ func (s *Service) watchModel(ctx context.Context) {
 
 func (s *Service) swap(ctx context.Context) {
 	name, err := s.Store.ActiveModel(ctx)
-	if err != nil || name == "" || name == s.model.Name() || name == s.failed {
+	if err != nil || name == "" {
+		return
+	}
+	if name == s.model.Name() {
+		s.failed = failure{}
+		return
+	}
+	if name == s.failed.model && time.Since(s.failed.last) < cmp.Or(s.Retry, modelRetry) {
 		return
 	}
 	next, err := s.Open(ctx, name)
 	if err != nil {
-		s.failed = name
-		s.Log.Error("cannot load the active model; going on with the one before", "model", name, "scoring_with", s.model.Name(), "error", err)
+		if ctx.Err() == nil {
+			s.fail(name, s.model.Name(), err)
+		}
 		return
 	}
 	s.swapping.Lock()
 	previous := s.model
-	s.model, s.failed = next, ""
+	s.model = next
 	s.swapping.Unlock()
 	s.Log.Info("model swapped", "from", previous.Name(), "to", next.Name())
+	s.recovered(name)
 	_ = previous.Close()
+}
+
+// fail notes that the active model cannot be loaded, and says so unless it has said the same before.
+func (s *Service) fail(name, instead string, err error) {
+	if s.failed.model != name {
+		s.failed = failure{model: name, since: time.Now()}
+	}
+	s.failed.last = time.Now()
+	if s.failed.said != err.Error() {
+		s.failed.said = err.Error()
+		s.Log.Error("cannot load the active model; scoring with another meanwhile, and trying again", "model", name,
+			"scoring_with", instead, "again_after", cmp.Or(s.Retry, modelRetry), "error", err)
+	}
+}
+
+// recovered says how the active model gets what another scored in its stead.
+func (s *Service) recovered(name string) {
+	if s.failed.model == name {
+		from := s.failed.since.UTC().AddDate(0, 0, -1) // what waited in the stream is older than the failure
+		s.Log.Warn("the active model can be loaded again; let it score what it missed", "model", name,
+			"by", fmt.Sprintf("rcas rescore --model %s --from %s", name, from.Format(time.DateOnly)))
+	}
+	s.failed = failure{}
 }
 
 func (s *Service) score(ctx context.Context, batch []*stream.Message) error {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,12 +51,20 @@ type bench struct {
 
 func setup(t *testing.T) *bench {
 	t.Helper()
+	b, service := prepare(t)
+	b.run(t, service)
+	return b
+}
+
+// prepare is setup without running the service.
+func prepare(t *testing.T) (*bench, *scorer.Service) {
+	t.Helper()
 	b := &bench{store: storetest.New(t), scored: map[string]*atomic.Int64{"first": {}, "second": {}}, done: make(chan error, 1)}
 	var err error
 	b.stream, err = stream.Open(t.Context(), stream.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(b.stream.Close)
-	service := &scorer.Service{
+	return b, &scorer.Service{
 		Stream: b.stream, Store: b.store, Default: "first", Log: slog.New(slog.DiscardHandler),
 		Open: func(ctx context.Context, name string) (scorer.Model, error) {
 			if b.scored[name] == nil {
@@ -65,11 +74,14 @@ func setup(t *testing.T) *bench {
 			return renamed{model, name, b.scored[name]}, err
 		},
 	}
+}
+
+func (b *bench) run(t *testing.T, service *scorer.Service) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	b.stop = cancel
 	go func() { b.done <- service.Run(ctx) }()
 	t.Cleanup(func() { cancel(); require.NoError(t, <-b.done) })
-	return b
 }
 
 func (b *bench) publish(t *testing.T, tweets ...*market.Tweet) {
@@ -162,6 +174,61 @@ func TestSwapLosesNothingAndScoresNothingTwice(t *testing.T) {
 	require.LessOrEqual(t, storetest.Value[int64](t, b.store, `SELECT count(*) FROM sentiments`), int64(n+1), "only post 0 met both models")
 	require.EqualValues(t, n, storetest.Value[int64](t, b.store, `SELECT sum(n) FROM term_counts WHERE term = 'post'`))
 	require.Positive(t, b.scored["first"].Load())
+}
+
+// journal keeps what is logged.
+type journal struct {
+	sync.Mutex
+	lines strings.Builder
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.Lock()
+	defer j.Unlock()
+	return j.lines.Write(line)
+}
+
+func (j *journal) count(what string) int {
+	j.Lock()
+	defer j.Unlock()
+	return strings.Count(j.lines.String(), what)
+}
+
+// TestABrokenModelIsTriedAgain: the default one scores meanwhile, under its own name.
+func TestABrokenModelIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	b, service := prepare(t)
+	require.NoError(t, b.store.UseModel(t.Context(), "second", nil, false))
+	var log journal
+	var tried atomic.Int64
+	var mended atomic.Bool
+	open := service.Open
+	service.Open = func(ctx context.Context, name string) (scorer.Model, error) {
+		if name == "second" && !mended.Load() {
+			tried.Add(1)
+			return nil, errors.New("its graph is gone")
+		}
+		return open(ctx, name)
+	}
+	require.ErrorContains(t, service.Run(t.Context()), "its graph is gone", "without leave to fall back")
+
+	service.Fallback, service.Retry, service.Log = true, time.Millisecond, slog.New(slog.NewTextHandler(&log, nil))
+	b.run(t, service)
+	b.publish(t, post(1, "bitcoin is great", "en"))
+	b.scorerIdle(t)
+	require.Equal(t, [][]any{{"1", "first"}}, storetest.Rows(t, b.store, `SELECT id, model FROM sentiments`))
+	active, err := b.store.ActiveModel(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "second", active, "what people chose stays chosen")
+	require.Eventually(t, func() bool { return tried.Load() > 3 }, time.Minute, 10*time.Millisecond)
+	require.Equal(t, 1, log.count("cannot load the active model"), "said once")
+
+	mended.Store(true)
+	require.Eventually(t, func() bool {
+		b.publish(t, post(2, "bitcoin is great", "en"))
+		return b.scored["second"].Load() > 0
+	}, time.Minute, 100*time.Millisecond)
+	require.Equal(t, 1, log.count("rcas rescore --model second --from "))
 }
 
 func TestRescoreGoesOnWhereItStopped(t *testing.T) {

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/market"
 	"rcas/scorer"
+	"rcas/store/storetest"
+	"rcas/stream"
 )
 
 // makeModels makes a models directory with one model of that name, which finds "good" positive and "bad" negative. Its config.json
@@ -44,4 +50,47 @@ func TestAModelIsKnownByItsDirectory(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(said), "rename it to use the model in it")
 	require.Contains(t, string(said), "active model: "+scorer.BundledName)
+}
+
+// A model that cannot be loaded must not keep posts from the database, nor leave them in the stream.
+func TestUpWorksWithoutTheActiveModel(t *testing.T) {
+	t.Parallel()
+	database := storetest.New(t)
+	nats, err := stream.Open(t.Context(), stream.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	require.NoError(t, err)
+	t.Cleanup(nats.Close)
+	models := makeModels(t, "mine")
+	where := []string{"--database-url", database.URL(), "--nats-url", nats.URL(), "--data-dir", t.TempDir(), "--models-dir", models}
+	must(t, append([]string{"model", "use", "mine"}, where...)...)
+	graph := filepath.Join(models, "mine", "model.onnx")
+	require.NoError(t, os.Rename(graph, graph+".away"))
+
+	_, err = rcas(t, append([]string{"replay", writeArchive(t, 10)[0]}, where...)...)
+	require.ErrorContains(t, err, "model.onnx", "an archive can wait until the model is mended")
+
+	up := process(t, append([]string{"up"}, where...)...)
+	var said bytes.Buffer
+	up.Stderr = &said
+	require.NoError(t, up.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- up.Wait() }()
+	t.Cleanup(func() { _ = up.Process.Kill() })
+	now := time.Now().UTC()
+	publisher := nats.Publisher()
+	require.NoError(t, publisher.Tweet(t.Context(), &market.Tweet{Source: "test", ID: "live", Time: now, ReceivedAt: now,
+		Text: "bitcoin is good", Lang: "en", Symbols: []string{"BTC"}}))
+	require.NoError(t, publisher.Flush(t.Context()))
+	require.Eventually(t, func() bool {
+		return len(ended) > 0 || storetest.Value[bool](t, database, `SELECT EXISTS (SELECT FROM tweets WHERE id = 'live')
+			AND EXISTS (SELECT FROM sentiments WHERE id = 'live' AND model = $1)`, scorer.BundledName)
+	}, time.Minute, 50*time.Millisecond)
+	require.NoError(t, up.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, <-ended)
+	require.Contains(t, said.String(), "level=ERROR")
+	require.Contains(t, said.String(), "cannot load the active model; scoring with another meanwhile")
+
+	require.NoError(t, os.Rename(graph+".away", graph))
+	require.Contains(t, must(t, append([]string{"rescore", "--model", "mine"}, where...)...), "mine added ")
+	storetest.RequireNone(t, database, `SELECT FROM tweets t WHERE NOT EXISTS (
+		SELECT FROM sentiments s WHERE s.id = t.id AND s.model = 'mine')`)
 }

@@ -22,6 +22,7 @@ type pipeline struct {
 	door         *ingestor.Door // whose counts are saved; nil where no source runs
 	sources      []ingestor.Source
 	scoring      scoringFlags
+	fallback     bool // the bundled model scores while the active one cannot be loaded: posts do not wait for that
 	alerts       bool // look for divergences and tell of them
 	noJobs       bool // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
 }
@@ -44,6 +45,7 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	}
 	if p.score {
 		service := a.scorer(p.scoring)
+		service.Fallback = p.fallback
 		group.Go(func() error { return service.Run(ctx) })
 	}
 	if p.alerts {

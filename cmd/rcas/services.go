@@ -29,7 +29,9 @@ divergences, store them as alerts and tell of them. Any number may run. The mode
 	var flags scoringFlags
 	flags.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return s.serve(cmd, "scoring", func(*app) (pipeline, error) { return pipeline{score: true, scoring: flags, alerts: true}, nil })
+		return s.serve(cmd, "scoring", func(*app) (pipeline, error) {
+			return pipeline{score: true, scoring: flags, fallback: true, alerts: true}, nil
+		})
 	}
 	return cmd
 }
@@ -75,7 +77,8 @@ scorer, and the embedded database's jobs. What is left in the stream from before
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "running", func(a *app) (pipeline, error) {
 			built, err := sources.build(a)
-			return pipeline{write: true, score: true, scoring: scoring, alerts: true, sources: built, door: a.door()}, err
+			p := pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: a.door()}
+			return p, err
 		})
 	}
 	return cmd
