@@ -86,6 +86,41 @@ func checkGrid(t *testing.T, file string, panels []*panel) {
 
 var reference = regexp.MustCompile(`\$\{([a-zA-Z_.]+)(?::[a-z]+)?\}`)
 
+// safe are the forms in which a variable may enter SQL: quoted, and cast unless it is text; in Grafana's macro, which takes quotes off and does
+// not know doubled ones, as characters that hold none.
+var safe = regexp.MustCompile(`\$\{(?:symbol|venue|source|model):sqlstring\}|\$\{[a-z_]+:sqlstring\}::(?:interval|boolean|integer|bigint|float8)\b|` +
+	`\$__timeGroupAlias\([a-z.]+, '\$\{width:percentencode\}'`)
+
+// TestVariablesInSQL requires that no value of a variable, which a link can set to anything, becomes more than a value in a query.
+func TestVariablesInSQL(t *testing.T) {
+	t.Parallel()
+	n := 0
+	check := func(where, sql string) {
+		n += len(safe.FindAllString(sql, -1))
+		rest := safe.ReplaceAllString(sql, "")
+		require.NotRegexp(t, `\$[^_]|\$_[^_]|\[\[`, rest, "%s: a variable enters SQL as it is", where)
+	}
+	for name, b := range boards(t) {
+		for _, p := range b.Panels {
+			for _, q := range p.Targets {
+				check(name+": "+p.Title, q.RawSQL)
+			}
+		}
+		for _, a := range b.Annotations.List {
+			if a.Target != nil {
+				check(name+": annotation "+a.Name, a.Target.RawSQL)
+			}
+		}
+		for _, v := range b.Templating.List {
+			check(name+": variable "+v.Name, v.Query+v.Definition)
+		}
+	}
+	require.Greater(t, n, 100)
+	for _, bad := range []string{"'${width}'", "${repeats}", "${terms:raw}", "${width:sqlstring}", "$symbol", "[[symbol]]", "'${width:percentencode}'"} {
+		require.Regexp(t, `\$[^_]|\[\[`, safe.ReplaceAllString(bad, ""))
+	}
+}
+
 // checkVariables requires that every variable is explained, and every reference means one.
 func checkVariables(t *testing.T, file string, b *board) {
 	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To"}

@@ -3,6 +3,7 @@ package dashboards
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,8 +66,8 @@ func (s scene) expand(t testing.TB, sql string) string {
 		switch format {
 		case "sqlstring":
 			return quote(value)
-		case "":
-			return strings.ReplaceAll(value, "'", "''")
+		case "percentencode": // as Grafana's: a query string's, but for spaces, and with !'()* as well
+			return strings.ReplaceAll(url.QueryEscape(value), "+", "%20")
 		}
 		require.Fail(t, "no such format", m)
 		return ""
@@ -81,6 +82,7 @@ func (s scene) expand(t testing.TB, sql string) string {
 			return to
 		case "__timeGroupAlias": // with a third argument, Grafana fills windows without rows with it
 			args := strings.Split(parts[2], ",")
+			require.Regexp(t, `^ '[^']*'$`, args[1], "Grafana reads a width here, or says that it is none")
 			return fmt.Sprintf(`time_bucket(%s, %s) AS "time"`, args[1], args[0])
 		case "__timeFilter":
 			return fmt.Sprintf("%s BETWEEN %s AND %s", parts[2], from, to)

@@ -178,6 +178,8 @@ func testElsewhere(t *testing.T, full *store.Store, anchor time.Time) {
 		"ten minutes":           {full, 10 * time.Minute, map[string]string{"width": "1m"}},
 		"one of everything":     {full, 24 * time.Hour, map[string]string{"venue": "kraken", "source": "reddit", "model": "rcas-small-en", "repeats": "false"}},
 		"a hostile choice":      {full, 24 * time.Hour, map[string]string{"venue": `'); DROP TABLE prices; --`, "source": `' OR ''='`, "model": `\'`}},
+		"a hostile rule": {full, 24 * time.Hour, map[string]string{"width": `1m', 0), pg_sleep(9) --`, "repeats": `true) OR (true`, "threshold": `1, 2`, "baseline": `96) --`,
+			"min_posts": `(SELECT 1)`, "persistence": `2; SELECT 1`, "terms": `(SELECT count(*) FROM posts)`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for file, b := range boards(t) {
@@ -201,6 +203,10 @@ func testElsewhere(t *testing.T, full *store.Store, anchor time.Time) {
 						}
 						if name == "a hostile choice" && err != nil {
 							require.Regexp(t, `unknown (model|venue|source) "`, err.Error(), "%s: %s", file, p.Title)
+							continue
+						}
+						if name == "a hostile rule" && err != nil {
+							require.Regexp(t, `invalid input syntax for type (interval|boolean|integer|bigint|double precision)`, err.Error(), "%s: %s", file, p.Title)
 							continue
 						}
 						require.NoError(t, err, "%s: %s, query %s", file, p.Title, q.RefID)
