@@ -89,7 +89,7 @@ CREATE TABLE deletions (
 CREATE INDEX deletions_seen ON deletions (seen_at);
 COMMENT ON TABLE deletions IS 'Deletions of the last day: after a crash, a deletion may be delivered before the post that it is of.';
 COMMENT ON COLUMN deletions.source IS 'Network, as in tweets.';
-COMMENT ON COLUMN deletions.id IS 'The network''s own identifier of the post.';
+COMMENT ON COLUMN deletions.id IS 'The network''s own identifier of the post; of an account, what its posts'' begin with, up to the slash.';
 COMMENT ON COLUMN deletions.seen_at IS 'When the deletion was honoured.';
 
 -- The key begins with the time: so it serves the questions for a time too, and no row pays for a second index.

@@ -26,8 +26,9 @@ type ScoredPost struct {
 
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
 // this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, or when the same text stands in
-// another post of the hour before it, stored or in this batch. $13 and $14 bound the batch in time, so that only its chunks are
-// searched.
+// another post of the hour before it, stored or in this batch; of posts at the same instant, source and id tell which comes first.
+// late tells that posts of a later time are stored, of which this one may make repeats. $13 and $14 bound the batch in time, so that
+// only its chunks are searched.
 const insertSentiments = `
 WITH input AS (
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
@@ -39,13 +40,15 @@ WITH input AS (
                     (SELECT s.repeat FROM sentiments s
                      WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
                        AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat,
-           i.time - lag(i.time) OVER (PARTITION BY text_hash, symbol ORDER BY time, ord) < INTERVAL '1 hour' AS repeats_batch
+           i.time - lag(i.time) OVER (PARTITION BY text_hash, symbol ORDER BY time, source, id COLLATE "C") < INTERVAL '1 hour'
+               AS repeats_batch
     FROM input i
 ), judged AS (
     SELECT k.*, coalesce(k.known_repeat, k.repost OR coalesce(k.repeats_batch, false) OR EXISTS (
                SELECT FROM sentiments s
                WHERE s.text_hash = k.text_hash AND s.time > k.time - INTERVAL '1 hour' AND s.time <= k.time
-                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14 AND (s.source, s.id) <> (k.source, k.id))) AS repeat
+                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
+                 AND (s.time, s.source, s.id) < (k.time, k.source, k.id))) AS repeat
     FROM known k
 ), added AS (
     INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat,
@@ -55,11 +58,24 @@ WITH input AS (
     FROM judged ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
-SELECT j.ord, j.known_repeat IS NULL AS first FROM added JOIN judged j USING (source, id, symbol, time)`
+SELECT j.ord, j.known_repeat IS NULL AS first,
+       coalesce(j.time <= (SELECT max(s.time) FROM sentiments s WHERE s.time BETWEEN $13 AND $14::timestamptz + INTERVAL '1 hour'), false)
+           AS late
+FROM added JOIN judged j USING (source, id, symbol, time)`
 
-// plainSearch is set for the statement above: TimescaleDB would choose among the chunks anew for each of its searches, which takes
-// longer than the search. They are chosen once when the statement is planned, with its times known.
-const plainSearch = `SET LOCAL timescaledb.enable_chunk_append = off`
+// inTurn makes transactions that insert sentiments follow each other, in all processes: of two posts with the same text, the one that
+// comes second must see the first. And for the statement above TimescaleDB would choose among the chunks anew for each of its
+// searches, which takes longer than the search; so they are chosen once when it is planned, with its times known.
+const inTurn = `SELECT pg_advisory_xact_lock(hashtextextended('rcas sentiments', 0)),
+	set_config('timescaledb.enable_chunk_append', 'off', true)`
+
+// markRepeats marks those posts as repeats that stand within the hour after one of the given, which came late, and have its text. So
+// what is a repeat does not depend on the order in which posts arrive.
+const markRepeats = `
+UPDATE sentiments AS s SET repeat = true
+FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::bigint[]) AS l (time, source, id, text_hash)
+WHERE s.text_hash = l.text_hash AND s.time >= l.time AND s.time < l.time + INTERVAL '1 hour'
+  AND s.time BETWEEN $5 AND $6::timestamptz + INTERVAL '1 hour' AND (s.time, s.source, s.id) > (l.time, l.source, l.id) AND NOT s.repeat`
 
 // SentimentsStored says what became of a batch of scored posts.
 type SentimentsStored struct {
@@ -82,7 +98,7 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		stored = SentimentsStored{}
 		terms := termCounter{}
 		counts := map[Count]int64{}
-		if _, err := tx.Exec(ctx, plainSearch); err != nil {
+		if _, err := tx.Exec(ctx, inTurn); err != nil {
 			return err
 		}
 		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
@@ -92,8 +108,9 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 			return err
 		}
 		var ord int64
-		var first bool
-		if _, err := pgx.ForEachRow(query, []any{&ord, &first}, func() error {
+		var first, isLate bool
+		var late sentimentColumns
+		if _, err := pgx.ForEachRow(query, []any{&ord, &first, &isLate}, func() error {
 			post := &posts[rows.owner[ord-1]]
 			row := post.Sentiment
 			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
@@ -102,9 +119,18 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 			if first {
 				terms.add(row.Symbol, post)
 			}
+			if isLate {
+				late.time, late.source = append(late.time, row.Tweet.Time), append(late.source, row.Tweet.Source)
+				late.id, late.textHash = append(late.id, row.Tweet.ID), append(late.textHash, post.TextHash)
+			}
 			return nil
 		}); err != nil {
 			return err
+		}
+		if len(late.id) > 0 {
+			if _, err := tx.Exec(ctx, markRepeats, late.time, late.source, late.id, late.textHash, rows.first, rows.last); err != nil {
+				return err
+			}
 		}
 		stored.Rows = int64(len(stored.Added))
 		stored.Duplicates = int64(len(rows.owner)) - stored.Rows

@@ -1,12 +1,14 @@
 package store_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"rcas/market"
 	"rcas/migrations"
@@ -119,6 +121,53 @@ func TestRepeatsWithinTheHour(t *testing.T) {
 	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE symbol = 'BTC' AND repeat AND model = 'other'`))
 }
 
+// TestRepeatsDoNotDependOnOrder stores posts in a random order, in batches of all sizes, by two at once.
+func TestRepeatsDoNotDependOnOrder(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	var posts []store.ScoredPost
+	for i := range 400 {
+		p := scored(tweet(i, noon.Add(time.Duration(r.IntN(600))*time.Minute)))
+		p.TextHash = int64(r.IntN(60))
+		p.Tweet.Repost = r.IntN(50) == 0
+		posts = append(posts, p)
+	}
+	want := map[string]bool{}
+	for _, p := range posts {
+		repeat := p.Tweet.Repost
+		for _, o := range posts {
+			earlier := cmp.Or(o.Tweet.Time.Compare(p.Tweet.Time), cmp.Compare(o.Tweet.ID, p.Tweet.ID)) < 0
+			repeat = repeat || earlier && o.TextHash == p.TextHash && p.Tweet.Time.Sub(o.Tweet.Time) < time.Hour
+		}
+		want[p.Tweet.ID] = repeat
+	}
+	var batches [][]store.ScoredPost
+	for rest := posts; len(rest) > 0; {
+		n := min(1+r.IntN(40), len(rest))
+		batches, rest = append(batches, rest[:n]), rest[n:]
+	}
+	var workers errgroup.Group
+	for w := range 2 {
+		workers.Go(func() error {
+			for i := w; i < len(batches); i += 2 {
+				if _, err := s.InsertSentiments(t.Context(), "m", batches[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, workers.Wait())
+	got := map[string]bool{}
+	for _, row := range storetest.Rows(t, s, `SELECT id, bool_and(repeat) FROM sentiments GROUP BY 1 HAVING bool_and(repeat) = bool_or(repeat)`) {
+		got[row[0].(string)] = row[1].(bool)
+	}
+	require.Equal(t, want, got)
+}
+
 func TestForgetTweetKeepsCounts(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
@@ -171,6 +220,14 @@ func TestForgetTweetsOfAnAccount(t *testing.T) {
 	forgotten, err = s.ForgetTweets(t.Context(), "other", []string{"did:a/"})
 	require.NoError(t, err)
 	require.Zero(t, forgotten)
+
+	before, after, stranger := tweet(10, noon), tweet(11, time.Now().Add(time.Minute)), tweet(12, noon)
+	before.ID, after.ID, stranger.ID = "did:c/1", "did:c/2", "did:cc/1"
+	_, err = s.InsertTweets(t.Context(), []*market.Tweet{before, after, stranger})
+	require.NoError(t, err)
+	require.Equal(t, [][]any{{"did:c/1", true}, {"did:c/2", false}, {"did:cc/1", false}},
+		storetest.Rows(t, s, `SELECT id, text = '' AND deleted_at IS NOT NULL FROM tweets WHERE id LIKE 'did:c%' ORDER BY id`),
+		"an account may come back, but not what it had said before")
 }
 
 func TestModelsAndCursors(t *testing.T) {

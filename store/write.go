@@ -22,18 +22,20 @@ type Stored struct {
 const insertTweets = `
 INSERT INTO tweets (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count,
                     favorite_count, received_at, deleted_at)
-SELECT time, source, id, CASE WHEN d.id IS NULL THEN author ELSE '' END, lang, CASE WHEN d.id IS NULL THEN text ELSE '' END,
+SELECT time, t.source, t.id, CASE WHEN deleted IS NULL THEN author ELSE '' END, lang, CASE WHEN deleted IS NULL THEN text ELSE '' END,
        CASE symbols WHEN '' THEN '{}' ELSE string_to_array(symbols, E'\x1f') END, repost,
-       followers, quote_count, reply_count, retweet_count, favorite_count, received_at, d.seen_at
+       followers, quote_count, reply_count, retweet_count, favorite_count, received_at, deleted
 FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::bigint[],
             $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::timestamptz[])
   AS t (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
         received_at)
-LEFT JOIN deletions AS d USING (source, id)
+LEFT JOIN deletions AS post ON post.source = t.source AND post.id = t.id
+LEFT JOIN deletions AS account ON account.source = t.source AND account.id = split_part(t.id, '/', 1) || '/' AND account.seen_at >= t.time
+CROSS JOIN LATERAL coalesce(post.seen_at, account.seen_at) AS deleted
 ON CONFLICT DO NOTHING`
 
-// InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion came
-// first, neither text nor author is stored.
+// InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion, or
+// their account's, came first, neither text nor author is stored.
 func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Stored, error) {
 	var (
 		time_, received                               []time.Time
@@ -110,14 +112,15 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returni
 const (
 	forget = `UPDATE tweets AS t SET text = '', author = '', deleted_at = now()
 		FROM unnest($2::text[]) AS d (id) WHERE t.deleted_at IS NULL AND t.source = $1 AND `
-	rememberDeletions = `INSERT INTO deletions (source, id) SELECT DISTINCT $1, unnest($2::text[]) ON CONFLICT DO NOTHING`
+	rememberDeletions = `INSERT INTO deletions (source, id) SELECT DISTINCT $1, unnest($2::text[])
+		ON CONFLICT (source, id) DO UPDATE SET seen_at = now()`
 	// Longer than any redelivery takes.
 	outgrowDeletions = `DELETE FROM deletions WHERE seen_at < now() - INTERVAL '1 day'`
 )
 
 // ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay. An
-// identifier that ends in a slash stands for all that begin with it. It returns how many posts were there; single posts that come within
-// the day lose their text when they do.
+// identifier that ends in a slash stands for an account: for all posts that begin with it. It returns how many posts were there. Those
+// that come within the day lose their text when they do; but what an account posts after it was back is its own affair.
 func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
 	var posts, accounts []string
 	for _, id := range ids {
@@ -138,7 +141,7 @@ func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (
 			return err
 		}
 		forgotten = one.RowsAffected() + all.RowsAffected()
-		if _, err := tx.Exec(ctx, rememberDeletions, source, posts); err != nil {
+		if _, err := tx.Exec(ctx, rememberDeletions, source, ids); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, outgrowDeletions)

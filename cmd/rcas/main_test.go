@@ -99,6 +99,7 @@ const contents = `SELECT
 	(SELECT count(*) FROM tweets) AS tweets,
 	(SELECT count(*) FROM prices) AS prices,
 	(SELECT count(*) FROM sentiments) AS sentiments,
+	(SELECT count(*) FILTER (WHERE repeat) FROM sentiments) AS repeats,
 	(SELECT sum(n) FROM term_counts) AS terms,
 	(SELECT md5(string_agg(term || symbol || n, ',' ORDER BY term, symbol)) FROM
 		(SELECT term, symbol, sum(n) AS n FROM term_counts GROUP BY 1, 2) t) AS term_digest,
