@@ -3,6 +3,7 @@ package scorer
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -27,9 +28,26 @@ type Rescore struct {
 	Progress func(done, total int64)
 }
 
+// Check refuses what makes no sense, without asking database or model.
+func (r Rescore) Check() error {
+	if err := CheckConfidence(r.MinConfidence); err != nil {
+		return err
+	}
+	if !(r.Rate >= 0) || math.IsInf(r.Rate, 0) { // nor NaN
+		return fmt.Errorf("the rate is %v posts a second; write a number above 0, or 0 for as fast as it goes", r.Rate)
+	}
+	if !r.From.Before(r.To) {
+		return fmt.Errorf("no time lies from %s to %s; from must be before to", r.From.Format(time.RFC3339), r.To.Format(time.RFC3339))
+	}
+	return nil
+}
+
 // Run scores the posts of history that the model has not scored yet and returns how many rows it added. Interrupted, it goes on
 // where it stopped when it is run again: what is stored is not scored twice. Their words were counted when they came.
 func (r Rescore) Run(ctx context.Context) (int64, error) {
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
 	if err := r.Store.RegisterModel(ctx, r.Model.Name(), r.Model.Languages()); err != nil {
 		return 0, err
 	}

@@ -48,7 +48,7 @@ type Service struct {
 	Fallback bool
 	// Retry is how long after an attempt to load the active model failed the next one is made. Zero: a minute.
 	Retry time.Duration
-	// MinConfidence leaves posts unjudged whose largest probability is smaller. Zero judges all.
+	// MinConfidence leaves posts unjudged whose largest probability is smaller. Zero judges all; see [CheckConfidence].
 	MinConfidence float32
 	Log           *slog.Logger
 
@@ -67,8 +67,19 @@ type failure struct {
 	said  string // what was logged, so that it is said once
 }
 
+// CheckConfidence refuses a floor of confidence that is no probability, or that none exceeds: what it leaves unjudged stays so.
+func CheckConfidence(floor float32) error {
+	if !(floor >= 0 && floor < 1) { // nor NaN
+		return fmt.Errorf("the least confidence is %v; write a number from 0, which judges every post, to below 1", floor)
+	}
+	return nil
+}
+
 // Run scores until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	if err := CheckConfidence(s.MinConfidence); err != nil {
+		return err
+	}
 	s.terms = NewTerms()
 	if err := s.start(ctx); err != nil {
 		return err

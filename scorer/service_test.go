@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -253,6 +254,27 @@ func TestRescoreGoesOnWhereItStopped(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1400, second)
 	require.EqualValues(t, 2400, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments`))
+}
+
+func TestSenselessNumbersAreRefused(t *testing.T) {
+	t.Parallel()
+	nan := math.NaN()
+	for _, floor := range []float32{-0.1, 1, 5, float32(nan)} {
+		require.ErrorContains(t, (&scorer.Service{MinConfidence: floor}).Run(t.Context()), "the least confidence")
+	}
+	for _, test := range []struct {
+		rescore scorer.Rescore
+		want    string
+	}{
+		{scorer.Rescore{From: noon, To: noon.Add(1), MinConfidence: 5}, "the least confidence is 5; write a number"},
+		{scorer.Rescore{From: noon, To: noon.Add(1), Rate: -5}, "the rate is -5"},
+		{scorer.Rescore{From: noon, To: noon.Add(1), Rate: nan}, "the rate is NaN"},
+		{scorer.Rescore{From: noon, To: noon.Add(1), Rate: math.Inf(1)}, "the rate is +Inf"},
+		{scorer.Rescore{From: noon, To: noon}, "from must be before to"},
+	} {
+		_, err := test.rescore.Run(t.Context())
+		require.ErrorContains(t, err, test.want)
+	}
 }
 
 // TestConfidenceFloor: a post is left open where the model's largest probability is below the floor, and only there.

@@ -94,3 +94,30 @@ func TestUpWorksWithoutTheActiveModel(t *testing.T) {
 	storetest.RequireNone(t, database, `SELECT FROM tweets t WHERE NOT EXISTS (
 		SELECT FROM sentiments s WHERE s.id = t.id AND s.model = 'mine')`)
 }
+
+// What is scored is scored for good: a slip in a number is told before anything is opened.
+func TestSenselessNumbersAreRefused(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "never")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"up", "--min-confidence", "5"}, "--min-confidence: the least confidence is 5; write a number from 0"},
+		{[]string{"score", "--min-confidence", "-0.1"}, "--min-confidence: "},
+		{[]string{"replay", "x", "--min-confidence", "1"}, "--min-confidence: "},
+		{[]string{"rescore", "--min-confidence", "NaN"}, "--min-confidence: the least confidence is NaN"},
+		{[]string{"rescore", "--rate", "-5"}, "rescore: the rate is -5 posts a second; write a number above 0"},
+		{[]string{"rescore", "--rate", "NaN"}, "rescore: the rate is NaN"},
+		{[]string{"rescore", "--from", "2024-03-05", "--to", "2024-03-04"}, "from must be before to"},
+	} {
+		_, err := rcas(t, append(c.args, "--data-dir", dir)...)
+		require.ErrorContains(t, err, c.want, "%v", c.args)
+		require.NoDirExists(t, dir)
+	}
+	up := process(t, "up", "--data-dir", dir)
+	up.Env = append(up.Env, "RCAS_MIN_CONFIDENCE=5")
+	said, err := up.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "--min-confidence: ")
+}

@@ -35,6 +35,9 @@ left as it is, so an interrupted run goes on where it stopped.`,
 				return err
 			}
 		}
+		if err := r.Check(); err != nil {
+			return fmt.Errorf("rescore: %w", err)
+		}
 		if r.Model, err = s.openModel(cmd.Context(), *name); err != nil {
 			return err
 		}

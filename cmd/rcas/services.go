@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rcas/ingestor"
+	"rcas/scorer"
 )
 
 // scoringFlags are the options of commands that score.
@@ -15,7 +16,13 @@ type scoringFlags struct{ minConfidence float32 }
 
 func (f *scoringFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Float32Var(&f.minConfidence, "min-confidence", 0,
-		"leave posts unjudged whose most likely class is less probable than this (0 to 1)")
+		"leave posts unjudged whose most likely class is less probable than this (from 0 to below 1)")
+	cmd.PreRunE = func(*cobra.Command, []string) error { // before anything is opened, or stored for good
+		if err := scorer.CheckConfidence(f.minConfidence); err != nil {
+			return fmt.Errorf("--min-confidence: %w", err)
+		}
+		return nil
+	}
 }
 
 func newScore(s *settings) *cobra.Command {
