@@ -64,8 +64,8 @@ func (p *Publisher) publish(ctx context.Context, subject string, v any) error {
 // publisher is of no more use: what it returned the error for may be missing.
 func (p *Publisher) Flush(ctx context.Context) error { return p.settle(ctx, 0) }
 
-// settle waits for the oldest messages until only keep are unconfirmed. A refused message is published again, with
-// back-off, until it is stored or ctx ends: a full stream pushes back.
+// settle waits for the oldest messages until only keep are unconfirmed. A message that was refused, or not confirmed in time,
+// is published again, with back-off, until it is stored or ctx ends: a full stream pushes back.
 func (p *Publisher) settle(ctx context.Context, keep int) error {
 	if p.failed != nil {
 		return p.failed
@@ -87,7 +87,7 @@ func (p *Publisher) settle(ctx context.Context, keep int) error {
 }
 
 func (p *Publisher) again(ctx context.Context, future jetstream.PubAckFuture, cause error) error {
-	p.s.log.Warn("the stream refused a message; trying again", "subject", future.Msg().Subject, "error", cause)
+	p.s.log.Warn("the stream did not take a message; trying again", "subject", future.Msg().Subject, "error", cause)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		select {
 		case <-ctx.Done():

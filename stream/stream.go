@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ const ackWait = 10 * time.Second
 // maxAckPending bounds the messages under way per consumer, and so the memory of all its processes.
 const maxAckPending = 40_000
 
+// confirmWithin is how long the stream may take to confirm a message. A confirmation can be lost while the connection stays up.
+const confirmWithin = 30 * time.Second
+
 // Config says where the stream is.
 type Config struct {
 	// URL of a NATS server with JetStream. Empty: a server inside this process, storing in Dir.
@@ -46,6 +50,8 @@ type Config struct {
 	MaxBytes int64
 	// Replicas of each stream: 3 on a cluster of three nodes. Zero: 1.
 	Replicas int
+	// ConfirmWithin is how long a confirmation is awaited before the message is published again. Zero: 30 s.
+	ConfirmWithin time.Duration
 	// OnDead is told of each message that was set aside, so that somebody counts them. May be nil.
 	OnDead func(consumer, subject string)
 	Log    *slog.Logger
@@ -72,7 +78,8 @@ func Open(ctx context.Context, cfg Config) (*Stream, error) {
 		s.Close()
 		return nil, err
 	}
-	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishPending))
+	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishPending),
+		jetstream.WithPublishAsyncTimeout(cmp.Or(cfg.ConfirmWithin, confirmWithin)))
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"rcas/market"
@@ -226,10 +228,11 @@ func TestRestartKeepsWhatWasNotAcknowledged(t *testing.T) {
 
 func TestFullStreamPushesBack(t *testing.T) {
 	t.Parallel()
-	s := open(t, stream.Config{MaxBytes: 64 << 10})
-	p := s.Publisher()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	// Whoever publishes gives up at the first refusal.
+	s := open(t, stream.Config{MaxBytes: 64 << 10, Log: slog.New(slog.NewTextHandler(onWrite(cancel), &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	p := s.Publisher()
 	var err error
 	for i := 0; err == nil && i < 100_000; i++ {
 		err = p.Tweet(ctx, &market.Tweet{Source: "test", ID: strconv.Itoa(i)})
@@ -238,6 +241,35 @@ func TestFullStreamPushesBack(t *testing.T) {
 	require.ErrorIs(t, p.Flush(t.Context()), stream.ErrNotStored, "not a wait without end, and not a success")
 	n := s.Conn() // The connection is fine: only the stream is full.
 	require.True(t, n.IsConnected())
+}
+
+// onWrite calls itself for everything written.
+type onWrite func()
+
+func (f onWrite) Write(p []byte) (int, error) { f(); return len(p), nil }
+
+// A confirmation that is lost while the connection stays up holds the publisher up for a while only.
+func TestLostConfirmation(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{Listen: "127.0.0.1:0", ConfirmWithin: 200 * time.Millisecond})
+	js, err := jetstream.New(s.Conn())
+	require.NoError(t, err)
+	require.NoError(t, js.DeleteStream(t.Context(), stream.Tweets))
+	mute, err := s.Conn().SubscribeSync("tweets.>") // takes messages and confirms none
+	require.NoError(t, err)
+	p := s.Publisher()
+	require.NoError(t, p.Tweet(t.Context(), &market.Tweet{Source: "test", ID: "1"}))
+	_, err = mute.NextMsg(time.Minute)
+	require.NoError(t, err)
+	require.NoError(t, mute.Unsubscribe())
+	open(t, stream.Config{URL: s.URL()}) // makes the stream again
+
+	limit, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, p.Flush(limit))
+	var got seen
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error { got.add(batch); return nil })
+	require.Equal(t, map[string]int{"1": 1}, got.n)
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
