@@ -86,6 +86,40 @@ func checkGrid(t *testing.T, file string, panels []*panel) {
 
 var reference = regexp.MustCompile(`\$\{([a-zA-Z_.]+)(?::[a-z]+)?\}`)
 
+// carried are the variables that every dashboard has, were it only hidden, so that none is lost on the way through one that does not use it.
+var carried = []string{"symbol", "venue", "source", "model", "repeats", "width"}
+
+// TestCarriedVariables requires that links keep what was chosen: those at the top carry every variable of a dashboard, those in the panels
+// name them one by one.
+func TestCarriedVariables(t *testing.T) {
+	t.Parallel()
+	all := boards(t)
+	links := 0
+	for name, b := range all {
+		var names []string
+		for _, v := range b.Templating.List {
+			require.False(t, v.SkipURLSync, "%s: links would leave out %s", name, v.Name)
+			require.True(t, v.Hide == 0 || slices.Contains(carried, v.Name), "%s: %s is hidden and of no use elsewhere", name, v.Name)
+			names = append(names, v.Name)
+		}
+		require.Subset(t, names, carried, name)
+		for _, m := range regexp.MustCompile(`"/d/(rcas-[a-z]+)\?([^"]*)"`).FindAllStringSubmatch(dump(t, b), -1) {
+			links++
+			wanted := carried
+			if m[1] == b.UID {
+				wanted = names
+			}
+			for _, v := range wanted {
+				if v == "width" && strings.Contains(m[2], "from=") {
+					continue // A link to a time of its own leaves the width to that time.
+				}
+				require.Regexp(t, `\$\{`+v+`:queryparam\}|\bvar-`+v+`=`, m[2], "%s: a link to %s drops %s", name, m[1], v)
+			}
+		}
+	}
+	require.Equal(t, 3, links)
+}
+
 // safe are the forms in which a variable may enter SQL: quoted, and cast unless it is text; in Grafana's macro, which takes quotes off and does
 // not know doubled ones, as characters that hold none.
 var safe = regexp.MustCompile(`\$\{(?:symbol|venue|source|model):sqlstring\}|\$\{[a-z_]+:sqlstring\}::(?:interval|boolean|integer|bigint|float8)\b|` +
