@@ -152,7 +152,7 @@ func TestSpeedEndsWithContext(t *testing.T) {
 		sink.mu.Lock()
 		defer sink.mu.Unlock()
 		return len(sink.order) == 1
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	cancel()
 	require.NoError(t, <-ended)
 	require.Equal(t, []string{"05"}, sink.order)

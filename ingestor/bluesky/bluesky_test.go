@@ -91,7 +91,7 @@ func misbehave(t *testing.T, seed uint64, path string) map[string]int64 {
 		n.speak(t.Context(), 2)
 		saved, _ := c.cursors.LoadCursor(t.Context(), bluesky.Source)
 		return saved != "" && len(c.sink.Tweets()) > 0
-	}, 20*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	events, _ := n.from(0)
 	// Posts are created once; of a deletion, an earlier one of the same post may be meant.
 	first := slices.IndexFunc(events, func(p post) bool { return p.operation == "create" && c.has(p) })

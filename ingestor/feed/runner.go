@@ -120,9 +120,11 @@ func (r *Runner) watch(ctx context.Context, s *Session) {
 			case r.Silence > 0 && age-time.Duration(s.lastSign.Load()) > r.Silence:
 				r.Sink.Count(r.Name, "silent", 1)
 				s.end(ErrSilent)
+				return
 			case r.Idle > 0 && age-time.Duration(s.lastData.Load()) > r.Idle:
 				r.Sink.Count(r.Name, "idle", 1)
 				s.end(ErrIdle)
+				return
 			}
 		}
 	}

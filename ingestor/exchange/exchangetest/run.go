@@ -88,7 +88,7 @@ func (s *simulation) start() {
 		select {
 		case err := <-ended:
 			require.NoError(s.t, err)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			require.Fail(s.t, "the source did not end with its context")
 		}
 	}
