@@ -142,7 +142,8 @@ func (a *app) replay(ctx context.Context, cfg archive.Config, scoring scoringFla
 	if err != nil {
 		return nil, err
 	}
-	report := newReplayReport(source.Stats(), door.Venues(), before, after)
+	stats := source.Stats()
+	report := newReplayReport(stats, append(door.Venues(), stats.Venues...), before, after)
 	report.Seconds = time.Since(started).Seconds()
 	report.MessagesPerSecond = float64(report.Tweets.Read+report.Prices.Read) / report.Seconds
 	_, err = a.store.Vacuum(ctx) // whoever asks next finds statistics

@@ -25,6 +25,7 @@ type recorder struct {
 	order   []string
 	at      []time.Time
 	drops   map[string]int
+	dropped map[string]int // by source
 	flushed bool
 	// refuse, where set, is returned for every event.
 	refuse error
@@ -46,13 +47,14 @@ func (r *recorder) Price(_ context.Context, p *market.Price) error {
 	return r.refuse
 }
 
-func (r *recorder) Drop(_, reason string) {
+func (r *recorder) Drop(source, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.drops == nil {
-		r.drops = map[string]int{}
+		r.drops, r.dropped = map[string]int{}, map[string]int{}
 	}
 	r.drops[reason]++
+	r.dropped[source]++
 }
 
 func (r *recorder) Delete(context.Context, string, string) error { return nil }

@@ -190,6 +190,19 @@ func TestBadBars(t *testing.T) {
 	require.EqualValues(t, 1, stats.Drops[reasonBadBar].Count, "a bar without a width")
 }
 
+// What is dropped of a file of prices is counted as prices, even where not one of them is good.
+func TestDropsOfPricesAreNoPosts(t *testing.T) {
+	t.Parallel()
+	const bars = "https://www.example.com/prices\nunix,symbol,open,high,low,close,volume\n1714521600,BTC/USDT,5,six,4,5,1\n"
+	sink, stats := replay(t, Config{Paths: []string{write(t, "b.csv", bars)}})
+	require.Equal(t, map[string]int{"archive": 2}, sink.dropped)
+	require.Equal(t, []string{"archive"}, stats.Venues)
+
+	sink, stats = replay(t, Config{Paths: []string{write(t, "p.ndjson", "posts:\n"+postsAt("", "05")+"{\n")}})
+	require.Equal(t, map[string]int{"twitter": 2}, sink.dropped)
+	require.Empty(t, stats.Venues)
+}
+
 func TestRedditTables(t *testing.T) {
 	t.Parallel()
 	comments := write(t, "comments.csv", "author,body,created_utc,score,subreddit,id\r\n"+

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 
 	"rcas/ingestor"
@@ -17,6 +18,8 @@ type Stats struct {
 	Tweets int64 `json:"tweets"`
 	Prices int64 `json:"prices"`
 	Bars   int64 `json:"bars"`
+	// Venues are the names under which the drops of prices, and the lines around them, are counted; all others are of posts.
+	Venues []string `json:"venues,omitempty"`
 	// Drops are the lines that became neither, by reason. The sink counts what it drops itself.
 	Drops map[string]Drop `json:"drops,omitempty"`
 	// Errors are the files that could not be read, or not to their end, at most [MaxErrors] of them; ErrorCount counts all.
@@ -53,6 +56,7 @@ func (t *tally) snapshot() Stats {
 	stats := t.stats
 	stats.Drops = maps.Clone(stats.Drops)
 	stats.Errors = append([]string(nil), stats.Errors...)
+	stats.Venues = append([]string(nil), stats.Venues...)
 	return stats
 }
 
@@ -64,6 +68,15 @@ func (t *tally) count(change func(s *Stats)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change(&t.stats)
+}
+
+// venue notes that what is counted under the name is of prices.
+func (t *tally) venue(name string) {
+	t.count(func(s *Stats) {
+		if !slices.Contains(s.Venues, name) {
+			s.Venues = append(s.Venues, name)
+		}
+	})
 }
 
 // drop counts a line, or the parts of a line, by the reasons in err.

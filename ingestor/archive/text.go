@@ -35,8 +35,7 @@ func (p *pass) readText(name string, in *bufio.Reader) error {
 			return p.readPosts(name, lines, trimmed)
 		}
 		if t := tableOf(string(line)); t != nil {
-			p.dropStrange(name, p.cfg.Source, strange)
-			return p.readTable(name, lines, t, string(line))
+			return p.readTable(name, lines, t, string(line), strange)
 		}
 		strange = append(strange, numbered{text: string(line[:min(len(line), 40)]), number: lines.number})
 	}
@@ -94,8 +93,8 @@ func (p *pass) readPosts(name string, lines *lineReader, line []byte) error {
 	}
 }
 
-// readTable reads the records of a CSV file whose first line told what it is.
-func (p *pass) readTable(name string, lines *lineReader, t *table, line string) error {
+// readTable reads the records of a CSV file of which line told what it is; strange are those before it.
+func (p *pass) readTable(name string, lines *lineReader, t *table, line string, strange []numbered) error {
 	records := &csvReader{lines: lines, columns: t.width, quoted: t.kind == redditTable}
 	if t.data {
 		records.again = append(records.again, numbered{text: line, number: lines.number})
@@ -104,6 +103,7 @@ func (p *pass) readTable(name string, lines *lineReader, t *table, line string) 
 	if err != nil {
 		return err
 	}
+	p.dropStrange(name, source, strange)
 	for {
 		record, number, err := records.next()
 		var u *unreadable
@@ -166,6 +166,7 @@ func (p *pass) recordReader(name string, t *table) (
 				"neither a column nor the file's name tells the symbol: name it like BTCUSDT-1m-2024-01.csv")
 		}
 	}
+	p.tally.venue(symbol.venue)
 	if t.kind == tradeTable {
 		r := &tradeReader{table: t, symbol: symbol, now: map[string]int{}}
 		return symbol.venue, func(record []string, _ int) error {
