@@ -233,27 +233,213 @@ func testAlerts(t *testing.T, s *store.Store) {
 	require.Equal(t, map[string][]string{"rcas-trades-stale": {"coinbase", "kraken"}, "rcas-posts-stale": {"bluesky", "reddit"}, "rcas-scorer-behind": {""}}, firing)
 }
 
-// TestAlertMessages renders what people are told.
+// expand does to an annotation what Grafana does at every evaluation: labels and values that are not there are invalid, not errors.
+func expand(t *testing.T, text string, labels map[string]string, values map[string]float64) string {
+	t.Helper()
+	type value struct{ Value float64 }
+	captured := map[string]value{}
+	for ref, v := range values {
+		captured[ref] = value{v}
+	}
+	functions := template.FuncMap{"humanizeDuration": func(seconds float64) string { return time.Duration(seconds * float64(time.Second)).String() }}
+	parsed, err := template.New("").Funcs(functions).Option("missingkey=invalid").Parse(text)
+	require.NoError(t, err, text)
+	var out strings.Builder
+	require.NoError(t, parsed.Execute(&out, map[string]any{"Labels": labels, "Values": captured}), text)
+	require.NotContains(t, out.String(), "<no value>", text)
+	return out.String()
+}
+
+// TestAlertMessages renders what people are told: of a rule that fires, and of one whose query failed or brought nothing.
 func TestAlertMessages(t *testing.T) {
 	t.Parallel()
-	type value struct{ Value float64 }
-	functions := template.FuncMap{"humanizeDuration": func(seconds float64) string { return time.Duration(seconds * float64(time.Second)).String() }}
+	labels := map[string]string{"symbol": "BTC", "feed": "kraken", "source": "reddit", "component": "writer"}
 	for _, r := range rules(t) {
 		for name, text := range r.Annotations {
 			require.NotContains(t, text, "$", r.UID)
-			parsed, err := template.New(name).Funcs(functions).Option("missingkey=error").Parse(text)
-			require.NoError(t, err, r.UID)
-			var out strings.Builder
-			require.NoError(t, parsed.Execute(&out, map[string]any{
-				"Labels": map[string]string{"symbol": "BTC", "feed": "kraken", "source": "reddit", "component": "writer"},
-				"Values": map[string]value{r.Data[0].RefID: {185}},
-			}), r.UID)
-			require.NotContains(t, out.String(), "<no value>")
+			got := expand(t, text, labels, map[string]float64{r.Data[0].RefID: 185})
+			without := expand(t, text, nil, nil)
 			if name == "summary" {
-				require.Regexp(t, `185|3m5s`, out.String(), "the message says how much")
+				require.Regexp(t, `185|3m5s`, got, "the message says how much")
+				require.Contains(t, without, "the database does not answer", r.UID)
 			}
 		}
 	}
+	for signal, want := range map[float64]string{
+		1.42:  "BTC: mood is up while the price falls (bullish divergence), 1.4 standard deviations apart",
+		-1.42: "BTC: mood is down while the price rises (bearish divergence), -1.4 standard deviations apart",
+		0:     "BTC: mood and price do not part ways",
+	} {
+		require.Equal(t, want, expand(t, ruleOf(t, "rcas-divergence").Annotations["summary"], labels, map[string]float64{"signal": signal}))
+	}
+}
+
+func ruleOf(t *testing.T, uid string) rule {
+	t.Helper()
+	all := rules(t)
+	i := slices.IndexFunc(all, func(r rule) bool { return r.UID == uid })
+	require.GreaterOrEqual(t, i, 0, uid)
+	return all[i]
+}
+
+// alert is one as Grafana gives it to the templates of messages.
+type alert struct {
+	Labels, Annotations  map[string]string
+	StartsAt, EndsAt     time.Time
+	PanelURL, SilenceURL string
+}
+
+// alertOf is a rule's alert with the annotations of the last evaluation.
+func alertOf(t *testing.T, r rule, labels map[string]string, values map[string]float64) alert {
+	t.Helper()
+	a := alert{Labels: map[string]string{"alertname": r.Title, "grafana_folder": "RCAS"}, Annotations: map[string]string{},
+		StartsAt: time.Unix(0, 0), EndsAt: time.Unix(60, 0)}
+	for _, set := range []map[string]string{r.Labels, labels} {
+		for name, v := range set {
+			a.Labels[name] = v
+		}
+	}
+	for _, name := range []string{"summary", "description"} {
+		a.Annotations[name] = expand(t, r.Annotations[name], labels, values)
+	}
+	return a
+}
+
+// unanswered is what Grafana makes of a rule whose query failed.
+func unanswered(t *testing.T, r rule) alert {
+	t.Helper()
+	a := alertOf(t, r, nil, nil)
+	a.Labels["rulename"], a.Labels["alertname"] = r.Title, "DatasourceError"
+	a.Labels["ref_id"], a.Labels["datasource_uid"] = r.Data[0].RefID, postgresUID
+	a.Annotations["Error"] = "failed to connect to server"
+	return a
+}
+
+// say renders a template of messages for alerts that are told together.
+func say(t *testing.T, name string, firing, resolved []alert) string {
+	t.Helper()
+	var templates struct {
+		APIVersion int `yaml:"apiVersion"`
+		Templates  []struct {
+			OrgID          int `yaml:"orgId"`
+			Name, Template string
+		}
+	}
+	readYAML(t, "alerting/templates.yaml", &templates)
+	parsed, err := template.New("").Option("missingkey=zero").Parse(templates.Templates[0].Template)
+	require.NoError(t, err)
+	require.NotNil(t, parsed.Lookup(name), name)
+	status, common := "resolved", map[string]string{}
+	if len(firing) > 0 {
+		status = "firing"
+	}
+	all := append(slices.Clone(firing), resolved...)
+	for name, v := range all[0].Labels {
+		if !slices.ContainsFunc(all, func(a alert) bool { return a.Labels[name] != v }) {
+			common[name] = v
+		}
+	}
+	var out strings.Builder
+	require.NoError(t, parsed.ExecuteTemplate(&out, name, map[string]any{
+		"Status": status, "CommonLabels": common, "Alerts": map[string]any{"Firing": firing, "Resolved": resolved},
+	}))
+	return out.String()
+}
+
+// TestMessages tells of alerts from their beginning to their end.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	divergence, bitcoin := ruleOf(t, "rcas-divergence"), map[string]string{"symbol": "BTC"}
+	a := alertOf(t, divergence, bitcoin, map[string]float64{"signal": 1.42})
+	a.PanelURL = "http://grafana/d/rcas-divergence?orgId=1&viewPanel=1"
+	require.Equal(t, "Mood and price part ways (BTC)", say(t, "rcas.title", []alert{a}, nil))
+	require.Equal(t, "BTC: mood is up while the price falls (bullish divergence), 1.4 standard deviations apart\nSince 1970-01-01 00:00 UTC.\n\n"+
+		divergence.Annotations["description"]+"\nLook: http://grafana/d/rcas-divergence?orgId=1&viewPanel=1&var-symbol=BTC\n\n",
+		say(t, "rcas.message", []alert{a}, nil), "the link opens the coin that it is about")
+
+	a = alertOf(t, divergence, bitcoin, map[string]float64{"signal": 0})
+	require.Equal(t, "Over: Mood and price part ways (BTC)", say(t, "rcas.title", nil, []alert{a}))
+	require.Equal(t, "Over: Mood and price part ways (BTC)\nFrom 1970-01-01 00:00 to 00:01 UTC.\n", say(t, "rcas.message", nil, []alert{a}))
+	a.Annotations["grafana_state_reason"] = "MissingSeries"
+	require.Contains(t, say(t, "rcas.message", nil, []alert{a}), "No longer known: Mood and price part ways (BTC)\n")
+
+	for uid, labels := range map[string]map[string]string{"rcas-trades-stale": {"feed": "kraken"}, "rcas-dead-letters": {"component": "writer", "source": "reddit"}} {
+		r := ruleOf(t, uid)
+		a := alertOf(t, r, labels, map[string]float64{r.Data[0].RefID: 185})
+		a.PanelURL = "http://grafana/d/rcas-pipeline?viewPanel=3"
+		require.Contains(t, say(t, "rcas.message", []alert{a}, nil), "\nLook: http://grafana/d/rcas-pipeline?viewPanel=3\n")
+		require.Regexp(t, `^Over: .* \((kraken|writer, reddit)\)$`, say(t, "rcas.title", nil, []alert{a}))
+	}
+}
+
+// TestDeadDatabase shows that a database that does not answer is one message, which says so and why, whatever the rules.
+func TestDeadDatabase(t *testing.T) {
+	t.Parallel()
+	var all []alert
+	groups := map[string]bool{}
+	for _, r := range rules(t) {
+		require.Equal(t, "Error", r.ExecErrState, "%s: only then is the alert called DatasourceError", r.UID)
+		a := unanswered(t, r)
+		all = append(all, a)
+		groups[groupOf(t, a)] = true
+	}
+	require.Len(t, groups, 1, "%v", groups)
+	signals := map[string]bool{}
+	for _, symbol := range []string{"BTC", "ETH"} {
+		signals[groupOf(t, alertOf(t, ruleOf(t, "rcas-divergence"), map[string]string{"symbol": symbol}, map[string]float64{"signal": 1}))] = true
+	}
+	require.Len(t, signals, 2, "signals are told one by one")
+
+	require.Equal(t, "The database does not answer the alert rules", say(t, "rcas.title", all, nil))
+	text := say(t, "rcas.message", all, nil)
+	require.Contains(t, text, "The database does not answer, and these rules warn of nothing until it does:\n- Mood and price part ways, since 1970-01-01 00:00 UTC: failed to connect to server\n")
+	for _, r := range rules(t) {
+		require.Contains(t, text, "- "+r.Title+", since ")
+	}
+	require.NotContains(t, text, "{{")
+	require.Equal(t, "The database answers the alert rules again", say(t, "rcas.title", nil, all))
+	require.Contains(t, say(t, "rcas.message", nil, all), "The database answers again:\n- Mood and price part ways, without an answer from 1970-01-01 00:00 to 00:01 UTC\n")
+}
+
+// groupOf is what an alert is told together with: its route, and its values of the labels that the route groups by.
+func groupOf(t *testing.T, a alert) string {
+	t.Helper()
+	top := policies(t)
+	route := top
+	for _, child := range top.Routes {
+		matches := !slices.ContainsFunc(child.ObjectMatchers, func(m []string) bool {
+			require.Equal(t, "=", m[1])
+			return a.Labels[m[0]] != m[2]
+		})
+		if matches {
+			route = child
+			break
+		}
+	}
+	wait, err := time.ParseDuration(route.GroupWait)
+	require.NoError(t, err)
+	if a.Labels["alertname"] == "DatasourceError" {
+		require.Greater(t, wait, time.Minute, "Grafana spreads the rules over their interval")
+	}
+	key := strings.Join(route.GroupBy, " ") + ":"
+	for _, name := range route.GroupBy {
+		key += " " + a.Labels[name]
+	}
+	return key
+}
+
+func policies(t *testing.T) policy {
+	t.Helper()
+	var file struct {
+		APIVersion int `yaml:"apiVersion"`
+		Policies   []struct {
+			OrgID  int `yaml:"orgId"`
+			policy `yaml:",inline"`
+		}
+	}
+	readYAML(t, "alerting/policies.yaml", &file)
+	require.Len(t, file.Policies, 1, "Grafana has one tree of policies")
+	return file.Policies[0].policy
 }
 
 func TestNotifications(t *testing.T) {
@@ -271,15 +457,6 @@ func TestNotifications(t *testing.T) {
 		} `yaml:"contactPoints"`
 	}
 	readYAML(t, "alerting/contact-points.yaml", &points)
-	var policies struct {
-		APIVersion int `yaml:"apiVersion"`
-		Policies   []struct {
-			OrgID  int `yaml:"orgId"`
-			policy `yaml:",inline"`
-		}
-	}
-	readYAML(t, "alerting/policies.yaml", &policies)
-	require.Len(t, policies.Policies, 1, "Grafana has one tree of policies")
 	var check func(p policy)
 	check = func(p policy) {
 		require.Equal(t, points.ContactPoints[0].Name, p.Receiver)
@@ -287,29 +464,14 @@ func TestNotifications(t *testing.T) {
 			check(child)
 		}
 	}
-	check(policies.Policies[0].policy)
-
-	var templates struct {
-		APIVersion int `yaml:"apiVersion"`
-		Templates  []struct {
-			OrgID          int `yaml:"orgId"`
-			Name, Template string
-		}
-	}
-	readYAML(t, "alerting/templates.yaml", &templates)
-	parsed, err := template.New("").Parse(templates.Templates[0].Template)
-	require.NoError(t, err)
+	check(policies(t))
 	for _, setting := range []string{"title", "message"} {
 		call := points.ContactPoints[0].Receivers[0].Settings[setting]
 		name := regexp.MustCompile(`template "([^"]+)"`).FindStringSubmatch(call)
 		require.Len(t, name, 2, call)
-		require.NotNil(t, parsed.Lookup(name[1]), call)
+		one := alertOf(t, ruleOf(t, "rcas-scorer-behind"), nil, map[string]float64{"seconds": 185})
+		require.NotEmpty(t, say(t, name[1], []alert{one}, nil), call)
 	}
-	var out strings.Builder
-	alert := map[string]any{"Annotations": map[string]string{"summary": "it burns", "description": "put it out"}, "StartsAt": time.Unix(0, 0), "EndsAt": time.Unix(60, 0),
-		"PanelURL": "http://grafana/d/x", "SilenceURL": ""}
-	require.NoError(t, parsed.ExecuteTemplate(&out, "rcas.message", map[string]any{"Alerts": map[string]any{"Firing": []any{alert}, "Resolved": []any{alert}}}))
-	require.Equal(t, "it burns\nSince 1970-01-01 00:00 UTC.\n\nput it out\nLook: http://grafana/d/x\n\nOver: it burns\nFrom 1970-01-01 00:00 to 00:01 UTC.\n", out.String())
 }
 
 type policy struct {
