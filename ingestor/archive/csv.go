@@ -105,9 +105,12 @@ func (c *csvReader) line(i int) (numbered, error) {
 	return c.again[i], nil
 }
 
-// splitRecord appends the fields of a record to fields.
+// splitRecord appends the fields of a record to fields. Blanks before a quoted field are not a part of it.
 func splitRecord(fields []string, record string) ([]string, error) {
 	for {
+		if quoted := strings.TrimLeft(record, " \t"); strings.HasPrefix(quoted, `"`) {
+			record = quoted
+		}
 		if !strings.HasPrefix(record, `"`) {
 			field, rest, more := strings.Cut(record, ",")
 			if strings.IndexByte(field, '"') >= 0 {
@@ -218,8 +221,13 @@ func (c columns) has(what ...string) bool {
 	return true
 }
 
-// field returns the field of a thing, or "" where it has no column.
+// field returns the field of a thing without the blanks around it, or "" where it has no column.
 func (c columns) field(record []string, what string) string {
+	return strings.TrimSpace(c.text(record, what))
+}
+
+// text returns the field as it is: of what people wrote, blanks are a part.
+func (c columns) text(record []string, what string) string {
 	if at := c[what]; at >= 0 {
 		return record[at]
 	}

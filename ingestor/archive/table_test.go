@@ -203,6 +203,20 @@ func TestDropsOfPricesAreNoPosts(t *testing.T) {
 	require.Empty(t, stats.Venues)
 }
 
+func TestBlanksAfterCommas(t *testing.T) {
+	t.Parallel()
+	bars := write(t, "b.csv", "time, symbol, open, high, low, close, volume\n"+
+		"2024-05-01T00:00:00Z, BTCUSD, 5, 6,\t4 , 5, 2\n2024-05-01T00:01:00Z, \"BTCUSD\", \"5\", 6, 4, 5, 2\n")
+	sink, stats := replay(t, Config{Paths: []string{bars}})
+	require.Empty(t, stats.Drops)
+	require.Len(t, sink.prices, 8)
+
+	comments := write(t, "c.csv", "author,body,created_utc,score\nanna,\" to the moon\", 1714521600, 5\n")
+	sink, stats = replay(t, Config{Paths: []string{comments}})
+	require.Empty(t, stats.Drops)
+	require.Equal(t, " to the moon", sink.tweets[0].Text)
+}
+
 func TestRedditTables(t *testing.T) {
 	t.Parallel()
 	comments := write(t, "comments.csv", "author,body,created_utc,score,subreddit,id\r\n"+

@@ -192,8 +192,8 @@ func (p *pass) recordReader(name string, t *table) (
 func (t *table) parseReddit(record []string) (*market.Tweet, error) {
 	c := t.columns
 	r := redditPost{
-		name: c.field(record, "name"), id: c.field(record, "id"), author: c.field(record, "author"),
-		created: flexible(c.field(record, "time")), crosspost: c.field(record, "crosspost") != "",
+		name: c.field(record, "name"), id: c.field(record, "id"), author: c.text(record, "author"),
+		created: flexible(c.text(record, "time")), crosspost: c.field(record, "crosspost") != "",
 	}
 	for _, column := range []struct {
 		name  string
@@ -207,12 +207,12 @@ func (t *table) parseReddit(record []string) (*market.Tweet, error) {
 			*column.value = n
 		}
 	}
-	body := c.field(record, "body")
+	body := c.text(record, "body")
 	if !c.has("id") && !c.has("name") {
-		r.id = r.hashID(body + c.field(record, "title"))
+		r.id = r.hashID(body + c.text(record, "title"))
 	}
 	if c.has("body") {
 		return r.comment(body)
 	}
-	return r.submission(c.field(record, "title"), c.field(record, "selftext"))
+	return r.submission(c.text(record, "title"), c.text(record, "selftext"))
 }
