@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"rcas/market"
@@ -106,11 +107,19 @@ func parseNumber(s string) (float64, error) {
 	if s == "" {
 		return 0, nil
 	}
-	f, err := strconv.ParseFloat(s, 64)
+	f, err := parseDecimal(s)
 	if errors.Is(err, strconv.ErrRange) {
 		return f, nil // an infinity, or zero, that whoever asked judges
 	}
 	return f, err
+}
+
+// parseDecimal refuses what only Go takes for a number: 1_0 would be ten, and 0x1p4 sixteen.
+func parseDecimal(s string) (float64, error) {
+	if strings.ContainsAny(s, "_xX") {
+		return 0, fmt.Errorf("%.40q is no decimal number", s)
+	}
+	return strconv.ParseFloat(s, 64)
 }
 
 // barReplay turns bars into trades in the order of time: bars of several coins that begin together overlap.

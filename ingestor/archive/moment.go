@@ -70,7 +70,7 @@ func parseEpoch(s string) (time.Time, error) {
 
 // parseExponent reads a number that some spreadsheet has written as 1.5148E+09.
 func parseExponent(s string) (time.Time, error) {
-	f, err := strconv.ParseFloat(s, 64)
+	f, err := parseDecimal(s)
 	if err != nil || !(f > -1e18 && f < 1e18) {
 		return time.Time{}, fmt.Errorf("%w: %.40q", errNoTime, s)
 	}

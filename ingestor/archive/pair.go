@@ -5,10 +5,33 @@ import (
 	"strings"
 )
 
-// dollars are the dollar and its stablecoins as they stand behind a coin in the name of a market. Where no separator stands
-// between, only those that no coin's own last letters can be mistaken for are cut off: DOTUSD is DOT against USD, not DO
-// against TUSD.
-var dollars = [...]string{"USDT", "USDC", "FDUSD", "ZUSD", "USD"}
+// dollars are the dollar and its stablecoins as they stand behind a coin in the name of a market, without a separator. BUSD and
+// TUSD, which a coin's own last letter may have a part in, are not among them: see cutDollar.
+var dollars = [...]string{"USDT", "USDC", "FDUSD", "PYUSD", "ZUSD", "USD"}
+
+// cutDollar cuts the dollar, or what counts as one, off the name of a market in upper case.
+func cutDollar(pair string) (base string, ok bool) {
+	for _, quote := range dollars {
+		if base, ok = strings.CutSuffix(pair, quote); !ok || base == "" {
+			continue
+		}
+		if quote == "USD" && endsInStablecoin(base) {
+			base = base[:len(base)-1]
+		}
+		return base, true
+	}
+	return "", false
+}
+
+// endsInStablecoin tells whether the last letter before USD belongs to BUSD or TUSD: BTCBUSD is BTC against BUSD. Coins of three
+// letters end so themselves (DOTUSD is DOT against USD, not DO against TUSD), and some longer ones.
+func endsInStablecoin(base string) bool {
+	switch base {
+	case "SHIB", "USDT", "CELT", "DENT", "GOAT", "IOST", "PNUT", "STPT", "SWEAT":
+		return false
+	}
+	return len(base) > 3 && (strings.HasSuffix(base, "B") || strings.HasSuffix(base, "T"))
+}
 
 // isDollar knows the quote currencies behind a separator.
 func isDollar(quote string) bool {
@@ -53,10 +76,8 @@ func coinOf(pair string) (string, bool) {
 	if at := strings.IndexAny(pair, "-/_: "); at >= 0 {
 		return alias(pair[:at]), isTicker(pair[:at]) && isDollar(pair[at+1:])
 	}
-	for _, quote := range dollars {
-		if base, cut := strings.CutSuffix(pair, quote); cut && base != "" {
-			return alias(base), isTicker(base)
-		}
+	if base, cut := cutDollar(pair); cut {
+		return alias(base), isTicker(base)
 	}
 	return alias(pair), isTicker(pair)
 }
@@ -85,10 +106,8 @@ func marketInName(name string) (string, bool) {
 		if stem != strings.ToUpper(stem) {
 			continue
 		}
-		for _, quote := range dollars {
-			if base, cut := strings.CutSuffix(stem, quote); cut && isTicker(base) {
-				return alias(base), true
-			}
+		if base, cut := cutDollar(stem); cut && isTicker(base) {
+			return alias(base), true
 		}
 	}
 	return "", false

@@ -232,7 +232,7 @@ func parseCount(text string) (count, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return count(n), nil
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	f, err := parseDecimal(text)
 	if err != nil || math.IsNaN(f) || math.Abs(f) > 1<<53 {
 		return 0, fmt.Errorf("%.40q is not a count", text)
 	}

@@ -203,6 +203,22 @@ func TestDropsOfPricesAreNoPosts(t *testing.T) {
 	require.Empty(t, stats.Venues)
 }
 
+// What Go takes for a number need not be one.
+func TestNumbersAreDecimal(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]float64{"": 0, "10": 10, "-1.5e3": -1500, "+.5": .5, "1e400": math.Inf(1)} {
+		got, err := parseNumber(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"1_0", "0x1p4", "0X10", "1,5", "5 $", "ten"} {
+		_, err := parseNumber(text)
+		require.Error(t, err, text)
+	}
+	_, err := parseCount("1_0")
+	require.Error(t, err)
+}
+
 func TestBlanksAfterCommas(t *testing.T) {
 	t.Parallel()
 	bars := write(t, "b.csv", "time, symbol, open, high, low, close, volume\n"+
@@ -260,6 +276,7 @@ func TestCoinOf(t *testing.T) {
 	for pair, want := range map[string]string{
 		"BTC": "BTC", "BTCUSD": "BTC", "BTCUSDT": "BTC", "BTC-USD": "BTC", "XBT/USD": "BTC", "btc_usdt": "BTC", "tBTCUSD": "BTC",
 		"XXBTZUSD": "BTC", "XETHZUSD": "ETH", "DOTUSD": "DOT", "BNBUSD": "BNB", "BTC-BUSD": "BTC", "ETHFDUSD": "ETH", " ETHUSDC ": "ETH",
+		"BTCBUSD": "BTC", "BNBBUSD": "BNB", "DOTTUSD": "DOT", "SHIBUSD": "SHIB", "SHIBBUSD": "SHIB", "APTUSD": "APT", "BTCPYUSD": "BTC",
 		"XDGUSD": "DOGE", "1INCHUSDT": "1INCH", "tDOGE:USD": "DOGE", "TRX": "TRX", "USDT": "USDT",
 		"BTC-EUR": "-", "ETH/BTC": "-", "": "-", "-USD": "-", "BTC USD!": "-", "B\x00TC": "-",
 	} {
@@ -271,6 +288,7 @@ func TestCoinOf(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"BTCUSDT-1m-2024-01.csv": "BTC", "/data/ETHUSDT-trades-2024-01-01.zip/ETHUSDT-trades-2024-01-01.csv": "ETH",
+		"BTCBUSD-1m-2021-01.csv": "BTC", "BTCTUSD-1m-2021-01.csv": "BTC", "BNBUSD-1m-2021-01.csv": "BNB",
 		"spot/SOLUSDC/x.csv": "SOL", "x/BTCUSDT.csv": "BTC", "prices.csv": "", "btcusd.csv": "", "ETHBTC-1m-2024-01.csv": "", "USD.csv": "",
 	} {
 		got, _ := marketInName(name)
