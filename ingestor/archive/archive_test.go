@@ -26,6 +26,7 @@ type recorder struct {
 	at      []time.Time
 	drops   map[string]int
 	dropped map[string]int // by source
+	counts  map[string]int64
 	flushed bool
 	// refuse, where set, is returned for every event.
 	refuse error
@@ -59,7 +60,14 @@ func (r *recorder) Drop(source, reason string) {
 
 func (r *recorder) Delete(context.Context, string, string) error { return nil }
 
-func (r *recorder) Count(string, string, int64) {}
+func (r *recorder) Count(_, event string, n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.counts == nil {
+		r.counts = map[string]int64{}
+	}
+	r.counts[event] += n
+}
 
 func (r *recorder) Flush(context.Context) error {
 	r.flushed = true

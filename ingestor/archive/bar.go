@@ -18,6 +18,8 @@ type bar struct {
 	start                          time.Time
 	width                          time.Duration // 0 where the row doesn't tell
 	open, high, low, close, volume float64
+	// unmeasured tells that the row has no volume of its coin.
+	unmeasured bool
 }
 
 const (
@@ -81,6 +83,10 @@ func (t *table) parseBar(record []string, symbol symbolSource) (*bar, error) {
 		if *column.value, err = parseNumber(t.columns.field(record, column.name)); err != nil {
 			return nil, malformed(fmt.Errorf("%s: %w", column.name, err))
 		}
+	}
+	// A volume of something else, as of one coin beside the bars of several, would be a wrong one.
+	if b.unmeasured = !t.columns.has("volume") || t.volumeUnit != "" && t.volumeUnit != b.symbol; b.unmeasured {
+		b.volume = 0
 	}
 	return b, b.check()
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -168,7 +169,7 @@ var columnNames = map[string][]string{
 	"high":   {"high"},
 	"low":    {"low"},
 	"close":  {"close"},
-	"volume": {"volume"},
+	"volume": {"volume", "base_volume", "volumefrom", "volume from"},
 	"price":  {"price"},
 	"amount": {"amount", "qty", "quantity", "size", "base_qty", "volume"},
 	"side":   {"side", "is_buyer_maker"},
@@ -209,6 +210,20 @@ func readHeader(fields []string) columns {
 		}
 	}
 	return found
+}
+
+// volumeIn is a column that names the unit of the volume in it: "Volume BTC", "Volume_(BTC)".
+var volumeIn = regexp.MustCompile(`^VOLUME[ _]*\(?([A-Z0-9]+)\)?$`)
+
+// volumeOfCoin returns the first column with a volume in another unit than dollars, and the unit; -1 where there is none.
+func volumeOfCoin(fields []string) (at int, unit string) {
+	for i, field := range fields {
+		m := volumeIn.FindStringSubmatch(strings.ToUpper(strings.TrimSpace(field)))
+		if m != nil && !isDollar(m[1]) {
+			return i, alias(m[1])
+		}
+	}
+	return -1, ""
 }
 
 // has tells whether all the things have a column.

@@ -8,8 +8,8 @@
 //     or time, text, and optionally source, author or username, lang, followers, like_count or favorite_count,
 //     retweet_count, reply_count, quote_count, repost;
 //   - Reddit comments and submissions as CSV with a header;
-//   - bars as CSV: a header with time, open, high, low, close and optionally symbol, venue and volume, in any order, or a
-//     Binance klines file with or without its header;
+//   - bars as CSV: a header with time, open, high, low, close and optionally symbol, venue and volume (also as "Volume BTC" or
+//     "Volume_(BTC)"), in any order, or a Binance klines file with or without its header;
 //   - trades as CSV: a header with time, price and optionally symbol, venue, amount, side, id, or a Binance trades or
 //     aggTrades file with or without its header.
 //

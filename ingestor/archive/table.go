@@ -11,6 +11,8 @@ type table struct {
 	kind    tableKind
 	// venue is the exchange that the form belongs to; "" where the form tells nothing.
 	venue string
+	// volumeUnit is what the volume is counted in where the header tells; "" stands for the coin.
+	volumeUnit string
 	// data tells that the line by which the table was known is its first record, not a header.
 	data bool
 }
@@ -45,6 +47,9 @@ func tableOf(line string) *table {
 	switch {
 	case c.has("time", "open", "high", "low", "close"):
 		t.kind = barTable
+		if !c.has("volume") {
+			c["volume"], t.volumeUnit = volumeOfCoin(fields)
+		}
 	case c.has("time", "price"):
 		t.kind = tradeTable
 	case c.has("time", "body"), c.has("time", "title", "author"):

@@ -219,6 +219,23 @@ func TestNumbersAreDecimal(t *testing.T) {
 	require.Error(t, err)
 }
 
+// Columns of volume go by many names. A file without one is told of.
+func TestVolumeOfTheCoin(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]float64{
+		"volume,Volume USDT": 2, "Volume BTC,Volume USDT": 2, "Volume USD,Volume XBT": 3, "Volume_(BTC),Volume_(Currency)": 2,
+		"volume (btc),x": 2, "volumefrom,volumeto": 2, "Volume ETH,Volume USDT": 0, "Volume USDT,Volume MA": 0, "turnover,count": 0,
+	} {
+		sink, stats := replay(t, Config{Paths: []string{write(t, "b.csv",
+			"unix,symbol,open,high,low,close,"+header+"\n1714521600,BTC/USDT,5,7,3,4,2,3\n1714521660,BTC/USDT,5,7,3,4,2,3\n")}})
+		require.Empty(t, stats.Drops)
+		require.Equal(t, want/2, sink.prices[0].Volume, header)
+		require.Equal(t, want == 0, sink.counts[noteNoVolume] == 1, header)
+	}
+	sink, _ := replay(t, Config{Paths: []string{write(t, "t.csv", "time,symbol,price\n1714521600,BTC/USDT,5\n")}})
+	require.EqualValues(t, 1, sink.counts[noteNoVolume])
+}
+
 func TestBlanksAfterCommas(t *testing.T) {
 	t.Parallel()
 	bars := write(t, "b.csv", "time, symbol, open, high, low, close, volume\n"+

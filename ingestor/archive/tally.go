@@ -106,6 +106,20 @@ func (t *tally) drop(source, file string, line int, err error) {
 	}
 }
 
+// noteNoVolume is counted once for a file whose prices have no volume: its windows will show none, and no average price.
+const noteNoVolume = "file without volume"
+
+// note counts what the reader of the report should know of a file although nothing is dropped.
+func (t *tally) note(source, what, file string) {
+	if t == nil {
+		return
+	}
+	t.log.Warn(what, "file", file)
+	if t.sink != nil {
+		t.sink.Count(source, what, 1)
+	}
+}
+
 // fail notes a file that could not be read (to its end).
 func (t *tally) fail(file string, err error) {
 	if t == nil {

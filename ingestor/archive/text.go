@@ -169,6 +169,9 @@ func (p *pass) recordReader(name string, t *table) (
 	p.tally.venue(symbol.venue)
 	if t.kind == tradeTable {
 		r := &tradeReader{table: t, symbol: symbol, now: map[string]int{}}
+		if !t.columns.has("amount") {
+			p.tally.note(symbol.venue, noteNoVolume, name)
+		}
 		return symbol.venue, func(record []string, _ int) error {
 			price, err := r.parse(record)
 			if err != nil {
@@ -177,13 +180,17 @@ func (p *pass) recordReader(name string, t *table) (
 			return p.emit(event{price: price})
 		}, nothing, nil
 	}
-	bars := &barReplay{emit: p.emit}
+	bars, unmeasured := &barReplay{emit: p.emit}, false
 	return symbol.venue, func(record []string, _ int) error {
 		b, err := t.parseBar(record, symbol)
 		if err != nil {
 			return err
 		}
 		p.tally.count(func(s *Stats) { s.Bars++ })
+		if b.unmeasured && !unmeasured {
+			unmeasured = true
+			p.tally.note(symbol.venue, noteNoVolume, name)
+		}
 		return bars.add(b)
 	}, bars.finish, nil
 }
