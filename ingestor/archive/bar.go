@@ -1,10 +1,10 @@
 package archive
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -134,8 +134,37 @@ type barReplay struct {
 	// ahead are the first bars, held until the width is known.
 	ahead []*bar
 	width time.Duration
-	// waiting are trades not yet due, in the order of time.
-	waiting []*market.Price
+	// waiting are trades not yet due, and added how many ever waited.
+	waiting waitingTrades
+	added   int
+}
+
+// waitingTrade is a trade and its place among those of the same time.
+type waitingTrade struct {
+	*market.Price
+	place int
+}
+
+// waitingTrades is a heap by time: in a file with the newest bar first, each trade comes before all that wait.
+type waitingTrades []*waitingTrade
+
+func (w waitingTrades) Len() int { return len(w) }
+
+func (w waitingTrades) Less(i, j int) bool {
+	if c := w[i].Time.Compare(w[j].Time); c != 0 {
+		return c < 0
+	}
+	return w[i].place < w[j].place
+}
+
+func (w waitingTrades) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+
+func (w *waitingTrades) Push(x any) { *w = append(*w, x.(*waitingTrade)) }
+
+func (w *waitingTrades) Pop() any {
+	last := (*w)[len(*w)-1]
+	*w = (*w)[:len(*w)-1]
+	return last
 }
 
 // maxWaiting bounds the trades that wait, where a file's times are in no order.
@@ -187,22 +216,21 @@ func (r *barReplay) replay(b *bar) error {
 	if b.width == 0 {
 		b.width = r.width
 	}
-	due := 0
-	for due < len(r.waiting) && (r.waiting[due].Time.Before(b.start) || len(r.waiting)-due > maxWaiting) {
-		if err := r.emit(event{price: r.waiting[due]}); err != nil {
+	for len(r.waiting) > 0 && (r.waiting[0].Time.Before(b.start) || len(r.waiting) > maxWaiting) {
+		if err := r.next(); err != nil {
 			return err
 		}
-		due++
 	}
-	r.waiting = slices.Delete(r.waiting, 0, due)
 	for _, p := range b.trades() {
-		at := len(r.waiting)
-		for at > 0 && r.waiting[at-1].Time.After(p.Time) {
-			at--
-		}
-		r.waiting = slices.Insert(r.waiting, at, p)
+		r.added++
+		heap.Push(&r.waiting, &waitingTrade{p, r.added})
 	}
 	return nil
+}
+
+// next passes on the earliest trade that waits.
+func (r *barReplay) next() error {
+	return r.emit(event{price: heap.Pop(&r.waiting).(*waitingTrade).Price})
 }
 
 // finish passes on all that waits.
@@ -212,11 +240,10 @@ func (r *barReplay) finish() error {
 			return err
 		}
 	}
-	for _, p := range r.waiting {
-		if err := r.emit(event{price: p}); err != nil {
+	for len(r.waiting) > 0 {
+		if err := r.next(); err != nil {
 			return err
 		}
 	}
-	r.waiting = nil
 	return nil
 }

@@ -80,6 +80,28 @@ func TestBarsComeBack(t *testing.T) {
 	}
 }
 
+// Bars with the newest first take about the time that others take. The bound is far above that, and far below what a search
+// through all that wait takes.
+func TestNewestFirst(t *testing.T) {
+	t.Parallel()
+	const bars = 60_000
+	took := func(minute func(i int) int) time.Duration {
+		var file strings.Builder
+		file.WriteString("time,symbol,open,high,low,close,volume\n")
+		for i := range bars {
+			fmt.Fprintf(&file, "%d,BTC,5,6,4,5,2\n", day.Add(time.Duration(minute(i))*time.Minute).Unix())
+		}
+		began := time.Now()
+		sink := readString(t, "bars", file.String())
+		require.Len(t, sink.prices, 4*bars)
+		require.Len(t, candles(sink.prices, time.Minute), bars)
+		return time.Since(began)
+	}
+	ascending := took(func(i int) int { return i })
+	descending := took(func(i int) int { return bars - i })
+	require.Less(t, descending, 4*ascending+5*time.Second)
+}
+
 func TestOneBar(t *testing.T) {
 	t.Parallel()
 	sink, _ := replay(t, Config{Venue: "bitfinex", Paths: []string{write(t, "b.csv",
