@@ -63,6 +63,9 @@ const (
 // ErrBadWebhook means that the webhook's address is no http or https URL.
 var ErrBadWebhook = errors.New("the alert webhook is not an http or https URL")
 
+// ErrBadRule means that the database refuses a setting of the rule, which no waiting will mend.
+var ErrBadRule = errors.New("the rule for alerts makes no sense")
+
 // Service looks for divergences and tells people. Any number may run on one database.
 type Service struct {
 	cfg  Config
@@ -90,12 +93,16 @@ func New(cfg Config, db *pgxpool.Pool, conn *nats.Conn) (*Service, error) {
 	return &Service{cfg: cfg, db: db, nats: conn, http: &http.Client{Timeout: postTimeout}}, nil
 }
 
-// Run looks at each tick until ctx ends. What fails is logged, and tried again at the next tick.
+// Run looks at each tick until ctx ends. What fails is logged, and tried again at the next tick; only [ErrBadRule] ends it.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.cfg.Every)
 	defer ticker.Stop()
 	for {
-		if err := s.Look(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := s.Look(ctx, time.Now())
+		if errors.Is(err, ErrBadRule) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("cannot look for alerts, or tell of them; trying again", "error", err)
 		}
 		select {
@@ -141,8 +148,13 @@ func (s *Service) record(ctx context.Context, at time.Time) error {
 		return err
 	})
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Code == "40001" {
-		return nil // another process is recording the same
+	if errors.As(err, &pgErr) {
+		switch pgErr.Code {
+		case "40001":
+			return nil // another process is recording the same
+		case "22023":
+			return fmt.Errorf("%w: %s. %s", ErrBadRule, pgErr.Message, pgErr.Hint)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("record alerts: %w", err)

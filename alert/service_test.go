@@ -220,6 +220,25 @@ func TestTwoServicesTellOnce(t *testing.T) {
 	storetest.RequireNone(t, s, `SELECT * FROM alerts OFFSET 2`)
 }
 
+func TestASenselessRuleIsAnError(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t)
+	_, conn := listen(t)
+	for want, senseless := range map[string]alert.Rule{
+		"width must be one minute or more": {Width: -5 * time.Minute},
+		"baseline must be 10 to 10000":     {Baseline: 5},
+		"cooldown must not be negative":    {Cooldown: -time.Hour},
+		"persistence must be 1 to 1000":    {Persistence: -1},
+		"threshold must be above 0":        {Threshold: -1},
+	} {
+		service, err := alert.New(alert.Config{Rule: senseless}, s.Pool(), conn)
+		require.NoError(t, err)
+		err = service.Run(t.Context())
+		require.ErrorIs(t, err, alert.ErrBadRule)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 func TestBadWebhooksAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"ftp://example.org", "example.org/hook", "http://", "://"} {

@@ -583,6 +583,10 @@ DECLARE
     e       record;
     added   alerts;
 BEGIN
+    IF cooldown IS NULL OR cooldown < INTERVAL '0' THEN
+        RAISE EXCEPTION 'cooldown must not be negative, but is %', coalesce(cooldown::text, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = '6 hours is the default.';
+    END IF;
     PERFORM rcas.rule_span(symbols, rcas.check_at(at) - rcas.check_duration('lookback', lookback), at, r);
     PERFORM pg_advisory_xact_lock(hashtextextended('rcas alerts', 0));
     FOR e IN

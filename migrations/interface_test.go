@@ -112,6 +112,7 @@ func requireBadArgumentsRefused(t *testing.T, s *store.Store) {
 		{"divergence_state('-infinity')", "at must be a time, not -infinity", "now()"},
 		{"divergence_state(NULL)", "at must be a time, not NULL", "now()"},
 		{"record_alerts(at => 'infinity')", "at must be a time", "now()"},
+		{"record_alerts(cooldown => '-1 hour')", "cooldown must not be negative", "6 hours"},
 		{"record_alerts(lookback => '0')", "lookback must be longer", "15 minutes"},
 		{"feed_health('-5 minutes')", "recent must be longer", "15 minutes"},
 		{"feed_health(known => NULL)", "known must be longer than nothing and at most 1000 years, not NULL", "7 days"},

@@ -235,10 +235,13 @@ func Read(ctx context.Context, model Model, tweets []*market.Tweet, minConfidenc
 	posts := make([]store.ScoredPost, 0, len(tweets))
 	var texts []string
 	var judged []int
-	type key struct{ source, id string }
+	type key struct { // of the post's row
+		source, id string
+		micros     int64
+	}
 	seen := make(map[key]bool, len(tweets))
 	for _, t := range tweets {
-		if k := (key{t.Source, t.ID}); seen[k] {
+		if k := (key{t.Source, t.ID, t.Time.UnixMicro()}); seen[k] {
 			continue
 		} else {
 			seen[k] = true

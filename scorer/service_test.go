@@ -123,7 +123,9 @@ func TestServiceGivesEveryPostItsRow(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer func() { _ = subscription.Unsubscribe() }()
-	b.publish(t,
+	other := post(10, "bitcoin at another second, as another archive tells it", "en")
+	other.ID = "5" // the time is part of a post's key
+	b.publish(t, other,
 		post(1, "I love bitcoin, what a great day! So happy", "en"),
 		post(2, "bitcoin is crashing, terrible, I hate this", ""),
 		post(3, "¿Qué pasa con bitcoin hoy?", "es"),
@@ -136,7 +138,7 @@ func TestServiceGivesEveryPostItsRow(t *testing.T) {
 		post(-100_000, "bitcoin is a great thing, said yesterday", "en"),
 	)
 	b.scorerIdle(t)
-	require.EqualValues(t, 9, storetest.Value[int64](t, b.store, `SELECT count(*) FROM sentiments`))
+	require.EqualValues(t, 10, storetest.Value[int64](t, b.store, `SELECT count(*) FROM sentiments`))
 	skipped := map[any]any{}
 	for _, row := range storetest.Rows(t, b.store, `SELECT id, skipped FROM sentiments WHERE skipped IS NOT NULL`) {
 		skipped[row[0]] = row[1]
@@ -144,7 +146,7 @@ func TestServiceGivesEveryPostItsRow(t *testing.T) {
 	require.Equal(t, map[any]any{"3": "language", "4": "no text", "5": "no text", "8": "language"}, skipped)
 	require.Greater(t, storetest.Value[float64](t, b.store, `SELECT score::float8 FROM sentiments WHERE id = '1'`), 0.3)
 	require.Less(t, storetest.Value[float64](t, b.store, `SELECT score::float8 FROM sentiments WHERE id = '2'`), -0.3)
-	require.EqualValues(t, 4, live.Load(), "one message for each judged post of today, though one came twice")
+	require.EqualValues(t, 5, live.Load(), "one message for each judged post of today, though one came twice")
 	require.EqualValues(t, 1, storetest.Value[int64](t, b.store, `SELECT sum(n) FROM term_counts WHERE term = 'happy'`))
 }
 

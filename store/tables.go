@@ -30,6 +30,19 @@ func (s *Store) SaveCursor(ctx context.Context, source, cursor string) error {
 	return nil
 }
 
+// Symbols returns the coins that the database knows, in the order of their bytes.
+func (s *Store) Symbols(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT symbol FROM assets ORDER BY symbol COLLATE "C"`)
+	if err != nil {
+		return nil, fmt.Errorf("read the assets: %w", err)
+	}
+	symbols, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("read the assets: %w", err)
+	}
+	return symbols, nil
+}
+
 // SaveAssets makes the table assets say what the assets file says.
 func (s *Store) SaveAssets(ctx context.Context, assets []market.Asset) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 	}
 }
 
-// openPrepared opens the database only, with the schema and the assets that this program needs.
+// openPrepared opens the database only, with the schema that this program needs.
 func (s *settings) openPrepared(ctx context.Context) (*app, error) {
 	a, err := s.openStore(ctx)
 	if err != nil {
@@ -83,14 +84,37 @@ func (s *settings) openPrepared(ctx context.Context) (*app, error) {
 	return a, nil
 }
 
-// prepare makes the schema right and loads the assets.
+// prepare makes the schema right, and gives a database that knows no coins those of the file. It never takes coins from one that has
+// some: a question must not change what it asks.
 func (a *app) prepare(ctx context.Context) error {
-	if a.store.Serving() || a.store.Empty() {
-		if err := a.store.Migrate(); err != nil {
+	if !a.store.Serving() && !a.store.Empty() {
+		return a.store.CheckSchema()
+	}
+	if err := a.store.Migrate(); err != nil {
+		return err
+	}
+	symbols, err := a.store.Symbols(ctx)
+	if err != nil || len(symbols) > 0 {
+		return err
+	}
+	return a.store.SaveAssets(ctx, a.settings.file.Assets)
+}
+
+// loadAssets gives the database the coins that posts and prices are about to be written for: those of the configuration file. Without
+// one, a database that follows other coins than RCAS does by itself keeps them.
+func (a *app) loadAssets(ctx context.Context) error {
+	if a.settings.configFile == "" {
+		there, err := a.store.Symbols(ctx)
+		if err != nil {
 			return err
 		}
-	} else if err := a.store.CheckSchema(); err != nil {
-		return err
+		ours := a.settings.symbols()
+		slices.Sort(ours)
+		if len(there) > 0 && !slices.Equal(there, ours) {
+			a.settings.log.Warn("the database follows other coins than RCAS does by itself, and keeps them; name the file they are from with " +
+				"--config, or load the coins of this program with rcas migrate up")
+			return nil
+		}
 	}
 	return a.store.SaveAssets(ctx, a.settings.file.Assets)
 }

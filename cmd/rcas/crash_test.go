@@ -36,11 +36,12 @@ func TestKilledReplayLosesNothingAndCountsNothingTwice(t *testing.T) {
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
 		require.NoError(t, cmd.Start())
-		if killWhileWorking(t, cmd, dir, rng) {
+		killed, err := killWhileWorking(t, cmd, dir, rng)
+		if killed {
 			kills++
 			continue
 		}
-		require.NoError(t, cmd.Wait(), errOut.String()) // It was faster; all is in, and the next round begins anew.
+		require.NoError(t, err, errOut.String()) // It was faster; all is in, and the next round begins anew.
 		break
 	}
 	must(t, args...)
@@ -48,37 +49,37 @@ func TestKilledReplayLosesNothingAndCountsNothingTwice(t *testing.T) {
 }
 
 // killWhileWorking waits until the process has had some time with its database up, then kills it or the database. It returns
-// false when the process ended before.
-func killWhileWorking(t *testing.T, cmd *exec.Cmd, dir string, rng *rand.Rand) bool {
+// false, and how the process ended, when it did so before.
+func killWhileWorking(t *testing.T, cmd *exec.Cmd, dir string, rng *rand.Rand) (bool, error) {
 	t.Helper()
-	ended := make(chan struct{})
-	go func() { _, _ = cmd.Process.Wait(); close(ended) }()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	delay := time.Duration(rng.IntN(2500)) * time.Millisecond
 	deadline := time.Now().Add(2 * time.Minute)
 	for databaseProcess(dir) == 0 {
 		require.True(t, time.Now().Before(deadline), "the database did not start")
 		select {
-		case <-ended:
-			return false
+		case err := <-ended:
+			return false, err
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 	select {
-	case <-ended:
-		return false
+	case err := <-ended:
+		return false, err
 	case <-time.After(delay): // When the blow falls is the test's own choice of chance.
 	}
 	if pid := databaseProcess(dir); pid != 0 && rng.IntN(3) == 0 {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 		select { // The parent starts it again; kill that one too, a little later.
 		case <-ended:
-			return true
+			return true, nil
 		case <-time.After(time.Duration(rng.IntN(3000)) * time.Millisecond):
 		}
 	}
 	_ = cmd.Process.Kill()
 	<-ended
-	return true
+	return true, nil
 }
 
 // databaseProcess finds the embedded database's process by the directory among its arguments, or returns 0.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -217,6 +219,64 @@ func TestUnknownConfigurationIsAnError(t *testing.T) {
 	}
 }
 
+// TestQuestionsKeepTheCoins asks without the configuration file by whose coins the database was filled.
+func TestQuestionsKeepTheCoins(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	where := []string{"--data-dir", filepath.Join(dir, "data")}
+	config := write("rcas.yaml", "assets: [{symbol: FOO, name: Foocoin}]\n")
+	posts := write("posts.ndjson", `{"id":"1","created_at":"2024-05-04T00:00:01Z","text":"$FOO looks great","lang":"en"}`+"\n")
+	must(t, append([]string{"replay", posts, "--config", config}, where...)...)
+	must(t, append([]string{"status"}, where...)...)
+	ask := func() float64 {
+		return sqlRows(t, where, `SELECT sum(posts) AS posts FROM mood('FOO', '2024-05-04', '2024-05-05', '1 hour')`)[0]["posts"].(float64)
+	}
+	require.EqualValues(t, 1, ask())
+	more := write("more.ndjson", `{"id":"2","created_at":"2024-05-04T00:00:01Z","text":"$BTC looks great","lang":"en"}`+"\n")
+	must(t, append([]string{"replay", more}, where...)...)
+	require.EqualValues(t, 1, ask(), "a replay without the file keeps them too")
+	other := write("other.yaml", "assets: [{symbol: BAR, name: Barcoin}]\n")
+	must(t, append([]string{"replay", more, "--config", other}, where...)...)
+	require.Equal(t, []map[string]any{{"symbol": "BAR"}}, sqlRows(t, where, `SELECT symbol FROM assets`))
+}
+
+// TestASourceThatFailsEndsAlone runs two, of which X refuses one for good.
+func TestASourceThatFailsEndsAlone(t *testing.T) {
+	t.Parallel()
+	x := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
+	defer x.Close()
+	alone := process(t, "up", "--source", "twitter", "--source-url", "twitter="+x.URL, "--data-dir", t.TempDir())
+	alone.Env = append(alone.Env, "RCAS_X_BEARER_TOKEN=expired")
+	out, err := alone.CombinedOutput()
+	require.Error(t, err, "with no source left there is nothing to do")
+	require.Contains(t, string(out), "source twitter")
+
+	dir := t.TempDir()
+	cmd := process(t, "up", "--source", "twitter", "--source-url", "twitter="+x.URL, "--source", "push", "--source-url", "push=127.0.0.1:0",
+		"--data-dir", dir)
+	cmd.Env = append(cmd.Env, "RCAS_X_BEARER_TOKEN=expired")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	require.NoError(t, cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	where := []string{"--data-dir", dir}
+	require.Eventually(t, func() bool {
+		out, err := rcas(t, append([]string{"sql", "--json"}, append(where, `SELECT count(*) AS n FROM pipeline_counts
+			WHERE source = 'twitter' AND event = 'failed'`)...)...)
+		return err == nil && strings.Contains(out, `"n": 1`) || len(ended) > 0
+	}, 2*time.Minute, 100*time.Millisecond)
+	require.Empty(t, ended, "the other source still runs")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, <-ended)
+	require.Contains(t, said.String(), "the others read on")
+}
+
 func TestSourcesOfTheFile(t *testing.T) {
 	t.Parallel()
 	build := func(content string, flags sourceFlags) ([]string, error) {
@@ -235,6 +295,11 @@ func TestSourcesOfTheFile(t *testing.T) {
 		"sources: {kraken: {url: [ws://a, ws://b]}}":    "source kraken: it has 2 addresses and takes one",
 		"sources: {bluesky: {dictionary: /absent}}":     "source bluesky: read the zstd dictionary",
 		"sources: {reddit: {username: x, url: {a: b}}}": "source reddit: cannot unmarshal",
+		"sources: {kraken: {url: nowhere}}":             `source kraken: "nowhere" is no URL that begins with ws:// or wss://`,
+		"sources: {coinbase: {rest_url: ws://a}}":       `source coinbase: "ws://a" is no URL that begins with http:// or https://`,
+		"sources: {bluesky: {url: [ws://a, b]}}":        `source bluesky: "b" is no URL`,
+		"sources: {twitter: }":                          "source twitter: set RCAS_X_BEARER_TOKEN",
+		"sources: {reddit: {username: x}}":              "source reddit: set RCAS_REDDIT_CLIENT_ID",
 	} {
 		_, err := build(content, sourceFlags{})
 		require.ErrorContains(t, err, want)

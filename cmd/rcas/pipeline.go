@@ -35,6 +35,11 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	if err != nil {
 		return err
 	}
+	if p.write {
+		if err := a.loadAssets(ctx); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	if !p.noJobs {
 		group.Go(func() error { return a.store.RunJobs(ctx) })
@@ -51,18 +56,37 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	if p.alerts {
 		group.Go(func() error { return alerts.Run(ctx) })
 	}
-	for _, source := range p.sources {
-		group.Go(func() error {
-			if err := source.Run(ctx, p.door); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("source %s: %w", source.Name(), err)
-			}
-			return nil
-		})
-	}
+	group.Go(func() error { return a.read(ctx, p) })
 	if p.door != nil {
 		group.Go(func() error { return a.saveCounts(ctx, p.door) })
 	}
 	return group.Wait()
+}
+
+// read runs the sources until ctx ends. One that fails for good, as when its key is no longer taken, ends alone: the others read on. The
+// last one to fail ends everything.
+func (a *app) read(ctx context.Context, p pipeline) error {
+	ended := make(chan error, len(p.sources))
+	for _, source := range p.sources {
+		go func() {
+			err := source.Run(ctx, p.door)
+			if err != nil {
+				err = fmt.Errorf("source %s: %w", source.Name(), err)
+				p.door.Count(source.Name(), "failed", 1)
+			}
+			ended <- err
+		}()
+	}
+	var last error
+	for left := len(p.sources); left > 0; left-- {
+		if err := <-ended; err != nil && ctx.Err() == nil {
+			last = err
+			if left > 1 {
+				a.settings.log.Error("a source failed for good; the others read on", "error", err)
+			}
+		}
+	}
+	return last
 }
 
 // saveCounts moves the door's counts into the database every few seconds, and once more at the end.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -54,12 +55,25 @@ func (a *addresses) UnmarshalYAML(node *yaml.Node) error {
 	return node.Decode((*[]string)(a))
 }
 
-// only returns the address of a source that has one host, or "" where none is configured.
-func (a addresses) only() (string, error) {
+// check wants each to be a URL with one of the schemes.
+func (a addresses) check(schemes ...string) error {
+	for _, address := range a {
+		if u, err := url.Parse(address); err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
+			return fmt.Errorf("%q is no URL that begins with %s://", address, strings.Join(schemes, ":// or "))
+		}
+	}
+	return nil
+}
+
+// only returns the address of a source that has one host, or "" where none is configured. Without schemes, it need not be a URL.
+func (a addresses) only(schemes ...string) (string, error) {
 	switch len(a) {
 	case 0:
 		return "", nil
 	case 1:
+		if len(schemes) > 0 {
+			return a[0], a.check(schemes...)
+		}
 		return a[0], nil
 	}
 	return "", fmt.Errorf("it has %d addresses and takes one", len(a))
@@ -95,6 +109,9 @@ func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err := cfg.into(&fields); err != nil {
 		return nil, err
 	}
+	if err := fields.URL.check("ws", "wss"); err != nil {
+		return nil, err
+	}
 	config := bluesky.Config{URLs: fields.URL, Cursors: a.store, Log: a.settings.log}
 	if fields.Dictionary != "" {
 		dictionary, err := os.ReadFile(fields.Dictionary)
@@ -116,12 +133,17 @@ func buildExchange(build func(exchange.Config) *exchange.Source) func(*app, sour
 		if err := cfg.into(&fields); err != nil {
 			return nil, err
 		}
-		url, err := fields.URL.only()
+		address, err := fields.URL.only("ws", "wss")
 		if err != nil {
 			return nil, err
 		}
+		if fields.RESTURL != "" {
+			if err := (addresses{fields.RESTURL}).check("http", "https"); err != nil {
+				return nil, err
+			}
+		}
 		return build(exchange.Config{
-			URL: url, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, Log: a.settings.log,
+			URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, Log: a.settings.log,
 		}), nil
 	}
 }
@@ -140,12 +162,16 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err := cfg.into(&fields); err != nil {
 		return nil, err
 	}
-	url, err := fields.URL.only()
+	address, err := fields.URL.only("http", "https")
 	if err != nil {
 		return nil, err
 	}
+	token := a.settings.env["RCAS_X_BEARER_TOKEN"]
+	if token == "" {
+		return nil, errors.New("set RCAS_X_BEARER_TOKEN to the bearer token of your X app")
+	}
 	return twitter.New(twitter.Config{
-		URL: url, Token: feed.Secret(a.settings.env["RCAS_X_BEARER_TOKEN"]), Assets: a.settings.file.Assets, Filter: fields.Filter,
+		URL: address, Token: feed.Secret(token), Assets: a.settings.file.Assets, Filter: fields.Filter,
 		PerDay: fields.PerDay, PerMonth: fields.PerMonth, Reach: fields.Reach, Cursors: a.store, Log: a.settings.log,
 	})
 }
@@ -160,12 +186,16 @@ func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err := cfg.into(&fields); err != nil {
 		return nil, err
 	}
-	url, err := fields.URL.only()
+	address, err := fields.URL.only("http", "https")
 	if err != nil {
 		return nil, err
 	}
+	id, secret := a.settings.env["RCAS_REDDIT_CLIENT_ID"], a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]
+	if id == "" || secret == "" {
+		return nil, errors.New("set RCAS_REDDIT_CLIENT_ID and RCAS_REDDIT_CLIENT_SECRET to those of an app, made at reddit.com/prefs/apps")
+	}
 	return reddit.New(reddit.Config{
-		URL: url, ClientID: a.settings.env["RCAS_REDDIT_CLIENT_ID"], ClientSecret: feed.Secret(a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]),
+		URL: address, ClientID: id, ClientSecret: feed.Secret(secret),
 		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, Log: a.settings.log,
 	})
 }
@@ -257,11 +287,11 @@ func (f *sourceFlags) configs(file map[string]sourceConfig) (map[string]sourceCo
 	}
 	urls := map[string][]string{}
 	for _, entry := range f.urls {
-		name, url, ok := strings.Cut(entry, "=")
+		name, address, ok := strings.Cut(entry, "=")
 		if !ok || configs[name] == nil {
 			return nil, fmt.Errorf("--source-url %s: write NAME=URL, with the name of a feed that is read", entry)
 		}
-		urls[name] = append(urls[name], url)
+		urls[name] = append(urls[name], address)
 		configs[name]["url"] = urls[name]
 	}
 	return configs, nil
