@@ -85,7 +85,7 @@ type replayReport struct {
 	Dead int64 `json:"dead"`
 	// Notes of the source and the door that are no drops: skew, truncated archives, ….
 	Notes map[string]int64 `json:"notes,omitempty"`
-	// First names the first line dropped for each reason of the archive; Problems the files that could not be read (to their end).
+	// First names the first line dropped for each reason; Problems the files that could not be read (to their end).
 	First             []string `json:"first,omitempty"`
 	Problems          []string `json:"problems,omitempty"`
 	Seconds           float64  `json:"seconds"`
@@ -209,8 +209,12 @@ func newReplayReport(stats archive.Stats, venues []string, before, after counted
 		Notes:      map[string]int64{},
 		Problems:   stats.Errors,
 	}
-	for _, reason := range sortedKeys(stats.Drops) {
-		r.First = append(r.First, reason+": "+stats.Drops[reason].First)
+	first := stats.Refused
+	for reason, drop := range stats.Drops {
+		first[reason] = drop.First
+	}
+	for _, reason := range sortedKeys(first) {
+		r.First = append(r.First, reason+": "+first[reason])
 	}
 	for count, n := range after.counts {
 		if n -= before.counts[count]; n == 0 {

@@ -105,6 +105,8 @@ func (a *Archive) replay(ctx context.Context, sink ingestor.Sink, files []*file)
 	clock := pace{speed: a.cfg.Speed}
 	m := newMerge(a, files)
 	defer m.close()
+	var at place
+	ctx = ingestor.WithDrops(ctx, func(reason string) { a.tally.refuse(reason, at) })
 	for {
 		e, key, err := m.next(ctx)
 		if err != nil || e == (event{}) {
@@ -113,6 +115,7 @@ func (a *Archive) replay(ctx context.Context, sink ingestor.Sink, files []*file)
 		if err := clock.wait(ctx, key); err != nil {
 			return err
 		}
+		at = e.from
 		e.shift(shift)
 		if err := a.hand(ctx, sink, e); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 
 	"rcas/ingestor"
 	"rcas/market"
+	natsstream "rcas/stream"
 )
 
 // recorder is a sink that keeps everything in the order in which it came.
@@ -248,6 +249,28 @@ func TestRunErrors(t *testing.T) {
 		prose + ": it is no archive that RCAS reads (a JSON object a line, or CSV with a header or in Binance's form); " +
 			`it begins with "Once upon a time"`,
 	}, stats.Errors)
+}
+
+// What the door drops is named by where it stands, the trades of a bar too, which wait until they are due.
+func TestPlacesOfWhatTheDoorDrops(t *testing.T) {
+	t.Parallel()
+	posts := write(t, "p", `{"id":"1","time":"2024-05-01T12:00:00Z","text":"bitcoin"}`+"\n\n"+postsAt("", "02", "03")+
+		`{"id":"2","time":"2199-05-01T12:00:00Z","text":"bitcoin"}`+"\n")
+	bars := write(t, "b.csv", "time,symbol,open,high,low,close,volume\n"+
+		"2024-05-01T12:00:00Z,BTC,5,6,4,5,2\n2024-05-01T12:00:00Z,NOPE,5,6,4,5,2\n2024-05-01T12:01:00Z,BTC,5,6,4,5,2\n")
+	comments := write(t, "c.csv", "id,author,body,created_utc\nx,anna,\"bitcoin to\nthe moon\",1714564800\ny,bert,bitcoin,1\n")
+	s, err := natsstream.Open(t.Context(), natsstream.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	door := ingestor.NewDoor(ingestor.DoorConfig{
+		Stream: s, Matcher: market.NewMatcher([]market.Asset{{Symbol: "BTC", Name: "Bitcoin"}}),
+		Known: func(symbol string) bool { return symbol == "BTC" },
+	})
+	a := New(Config{Paths: []string{posts, bars, comments}})
+	require.NoError(t, a.Run(t.Context(), door))
+	require.Equal(t, map[string]string{
+		"unmapped": posts + ":3", "future": posts + ":5", "unknown symbol": bars + ":3", "ancient": comments + ":4",
+	}, a.Stats().Refused)
 }
 
 func TestReplayTwiceIsTheSame(t *testing.T) {

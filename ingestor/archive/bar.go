@@ -20,6 +20,7 @@ type bar struct {
 	open, high, low, close, volume float64
 	// unmeasured tells that the row has no volume of its coin.
 	unmeasured bool
+	from       place
 }
 
 const (
@@ -139,10 +140,11 @@ type barReplay struct {
 	added   int
 }
 
-// waitingTrade is a trade and its place among those of the same time.
+// waitingTrade is a trade, how many waited before it, and where its bar stands.
 type waitingTrade struct {
 	*market.Price
-	place int
+	nth  int
+	from place
 }
 
 // waitingTrades is a heap by time: in a file with the newest bar first, each trade comes before all that wait.
@@ -154,7 +156,7 @@ func (w waitingTrades) Less(i, j int) bool {
 	if c := w[i].Time.Compare(w[j].Time); c != 0 {
 		return c < 0
 	}
-	return w[i].place < w[j].place
+	return w[i].nth < w[j].nth
 }
 
 func (w waitingTrades) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
@@ -223,14 +225,15 @@ func (r *barReplay) replay(b *bar) error {
 	}
 	for _, p := range b.trades() {
 		r.added++
-		heap.Push(&r.waiting, &waitingTrade{p, r.added})
+		heap.Push(&r.waiting, &waitingTrade{p, r.added, b.from})
 	}
 	return nil
 }
 
 // next passes on the earliest trade that waits.
 func (r *barReplay) next() error {
-	return r.emit(event{price: heap.Pop(&r.waiting).(*waitingTrade).Price})
+	trade := heap.Pop(&r.waiting).(*waitingTrade)
+	return r.emit(event{price: trade.Price, from: trade.from})
 }
 
 // finish passes on all that waits.

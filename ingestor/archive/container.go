@@ -45,11 +45,16 @@ type pass struct {
 	cfg    *Config
 	tally  *tally
 	output func(event) error
+	// at is the line being read.
+	at place
 	// events counts what was emitted from the file.
 	events int64
 }
 
 func (p *pass) emit(e event) error {
+	if e.from.line == 0 {
+		e.from = p.at
+	}
 	if err := p.output(e); err != nil {
 		return &fatal{err}
 	}

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"time"
 
 	"rcas/market"
@@ -10,7 +11,17 @@ import (
 type event struct {
 	tweet *market.Tweet
 	price *market.Price
+	// from is where it was read.
+	from place
 }
+
+// place is a line of a file.
+type place struct {
+	file string
+	line int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
 func (e event) time() time.Time {
 	if e.tweet != nil {

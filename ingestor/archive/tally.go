@@ -20,8 +20,10 @@ type Stats struct {
 	Bars   int64 `json:"bars"`
 	// Venues are the names under which the drops of prices, and the lines around them, are counted; all others are of posts.
 	Venues []string `json:"venues,omitempty"`
-	// Drops are the lines that became neither, by reason. The sink counts what it drops itself.
+	// Drops are the lines that became neither, by reason.
 	Drops map[string]Drop `json:"drops,omitempty"`
+	// Refused are the places (file:line) of the first post or trade that the sink dropped, by its reasons. It counts them itself.
+	Refused map[string]string `json:"refused,omitempty"`
 	// Errors are the files that could not be read, or not to their end, at most [MaxErrors] of them; ErrorCount counts all.
 	Errors     []string `json:"errors,omitempty"`
 	ErrorCount int64    `json:"error_count,omitempty"`
@@ -47,14 +49,14 @@ type tally struct {
 }
 
 func newTally(log *slog.Logger) *tally {
-	return &tally{log: log, stats: Stats{Drops: map[string]Drop{}}}
+	return &tally{log: log, stats: Stats{Drops: map[string]Drop{}, Refused: map[string]string{}}}
 }
 
 func (t *tally) snapshot() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	stats := t.stats
-	stats.Drops = maps.Clone(stats.Drops)
+	stats.Drops, stats.Refused = maps.Clone(stats.Drops), maps.Clone(stats.Refused)
 	stats.Errors = append([]string(nil), stats.Errors...)
 	stats.Venues = append([]string(nil), stats.Venues...)
 	return stats
@@ -68,6 +70,15 @@ func (t *tally) count(change func(s *Stats)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	change(&t.stats)
+}
+
+// refuse notes where the first was that the sink dropped for the reason.
+func (t *tally) refuse(reason string, at place) {
+	t.count(func(s *Stats) {
+		if _, known := s.Refused[reason]; !known {
+			s.Refused[reason] = at.String()
+		}
+	})
 }
 
 // venue notes that what is counted under the name is of prices.

@@ -71,6 +71,7 @@ func damaged(lines *lineReader, err error) error {
 func (p *pass) readPosts(name string, lines *lineReader, line []byte) error {
 	for {
 		if len(line) > 0 {
+			p.at = place{name, lines.number}
 			err := decodeJSON(line, p.cfg.Source, p.emit)
 			if isFatal(err) {
 				return err
@@ -108,6 +109,7 @@ func (p *pass) readTable(name string, lines *lineReader, t *table, line string, 
 		record, number, err := records.next()
 		var u *unreadable
 		if err == nil {
+			p.at = place{name, number}
 			if err = read(record, number); err == nil {
 				continue
 			}
@@ -186,6 +188,7 @@ func (p *pass) recordReader(name string, t *table) (
 		if err != nil {
 			return err
 		}
+		b.from = p.at
 		p.tally.count(func(s *Stats) { s.Bars++ })
 		if b.unmeasured && !unmeasured {
 			unmeasured = true
