@@ -16,8 +16,8 @@ import (
 // letter matches exactly as written ("btc" finds BTC, Btc and btc; "SOL" finds SOL only). The words of a phrase may have
 // spaces and hyphens between them, nothing else. Keywords in lower case and names also match their plural in s.
 type Asset struct {
-	// Symbol is the ticker in upper case: BTC. It is the coin's name in every table and subject. It counts after $ and #;
-	// as a plain word it counts only where Keywords or Ambiguous list it.
+	// Symbol is the ticker in upper case: BTC. It is the coin's name in every table and subject. It counts after $, and after #
+	// unless Ambiguous lists it; as a plain word it counts only where Keywords or Ambiguous list it.
 	Symbol string `yaml:"symbol"`
 	// Name is the coin's full name: Bitcoin. It counts in any case, unless Ambiguous lists it.
 	Name string `yaml:"name"`
@@ -29,8 +29,9 @@ type Asset struct {
 	// Keywords are words and phrases that mean this coin wherever they stand.
 	Keywords []string `yaml:"keywords,omitempty"`
 	// Ambiguous are words that mean this coin only in company: where the post surely speaks of another coin or holds one of
-	// Context. As a hashtag, written exactly as here, they need no company. In a post that is mostly upper case, an
-	// upper-case term says nothing and does not count.
+	// Context. As a hashtag, written exactly as here, they need no company (#LINK; #link does, unless Hashtags lists it), nor
+	// does the symbol where it is traded: "bought some SOL", "LTC up 5%". In a post that is mostly upper case, an upper-case
+	// term says nothing and does not count.
 	Ambiguous []string `yaml:"ambiguous,omitempty"`
 	// Context are the words, in any case, that make Ambiguous ones count.
 	Context []string `yaml:"context,omitempty"`

@@ -15,6 +15,8 @@ type Matcher struct {
 	// words numbers the words of all terms, in lower case, from 1. vocabulary is indexed by that number.
 	words      map[string]int32
 	vocabulary []vocable
+	// number stands for every number that is no term's own.
+	number int32
 	// sieve is a quick no to most unknown words.
 	sieve wordSieve
 	// edges is a trie over words: node and word to next node. Node 0 is the root, whose edges are in roots, by word. nodes
@@ -40,7 +42,9 @@ type node struct {
 type term struct {
 	asset     int32
 	ambiguous bool
-	// exact holds the words as they must be written; nil for any case.
+	// traded tells that the phrase is company enough: "bought some SOL".
+	traded bool
+	// exact holds the words as they must be written, "" for any case; nil where that is all of them.
 	exact []string
 }
 
@@ -50,11 +54,20 @@ const excluded int32 = -1
 // quotes are the currencies that stand behind a ticker in the name of a pair: BTCUSD.
 var quotes = [...]string{"usd", "usdt", "usdc", "eur", "btc"}
 
+// What is said of a ticker, before and behind it, that is hardly ever said of the word that it also is. "0" is any number.
+var (
+	tradeVerbs = [...]string{"buy", "buying", "bought", "sell", "selling", "sold", "hold", "holding", "accumulating", "long", "longing",
+		"short", "shorting"}
+	tradeObjects = [...]string{"", "some", "more", "my", "your", "0"}
+	tradeEnds    = [...]string{"to the moon", "breakout", "up 0", "down 0"}
+)
+
 // NewMatcher prepares a matcher. Terms that [ValidateAssets] would refuse may match nothing, but harm nothing.
 func NewMatcher(assets []Asset) *Matcher {
 	assets = slices.Clone(assets)
 	slices.SortStableFunc(assets, func(a, b Asset) int { return strings.Compare(a.Symbol, b.Symbol) })
 	m := &Matcher{words: map[string]int32{}, vocabulary: []vocable{{-1, -1}}, edges: map[edge]int32{}, nodes: make([]node, 1)}
+	m.number = m.word("0")
 	for i := range assets {
 		m.symbols = append(m.symbols, assets[i].Symbol)
 		m.addTags(int32(i), &assets[i])
@@ -110,6 +123,9 @@ func (m *Matcher) addTerms(asset int32, a *Asset) {
 	}
 	for _, keyword := range a.Ambiguous {
 		m.addTerm(keyword, term{asset: asset, ambiguous: true})
+		if strings.EqualFold(keyword, a.Symbol) {
+			m.addTrades(asset, keyword)
+		}
 	}
 	for _, phrase := range a.Context {
 		if at := m.node(termWords(phrase)); at != 0 {
@@ -118,6 +134,29 @@ func (m *Matcher) addTerms(asset int32, a *Asset) {
 	}
 	for _, phrase := range a.Exclusions {
 		m.addTerm(phrase, term{asset: excluded})
+	}
+}
+
+// addTrades adds the phrases in which an ambiguous ticker is traded.
+func (m *Matcher) addTrades(asset int32, ticker string) {
+	add := func(before, after string) {
+		words := slices.Concat(termWords(before), []string{ticker}, termWords(after))
+		t := term{asset: asset, ambiguous: true, traded: true}
+		if ticker != strings.ToLower(ticker) {
+			t.exact = make([]string, len(words))
+			t.exact[slices.Index(words, ticker)] = ticker
+		}
+		if at := m.node(words); at != 0 {
+			m.nodes[at].terms = append(m.nodes[at].terms, t)
+		}
+	}
+	for _, verb := range tradeVerbs {
+		for _, object := range tradeObjects {
+			add(verb+" "+object, "")
+		}
+	}
+	for _, end := range tradeEnds {
+		add("", end)
 	}
 }
 
@@ -248,6 +287,9 @@ func (m *Matcher) lookup(lower []byte) int32 {
 	for digits < len(lower) && lower[digits] <= '9' {
 		digits++
 	}
+	if digits == len(lower) {
+		return m.number
+	}
 	return m.lookup(lower[digits:])
 }
 
@@ -271,7 +313,7 @@ func (m *Matcher) read(text string, tokens []token, r *reading) int {
 	for i := range n.terms {
 		t := &n.terms[i]
 		switch written := t.written(text, tokens); {
-		case t.asset == excluded || !written && !(t.ambiguous && first.sigil != 0):
+		case t.asset == excluded || t.traded && n.excludes() || !written && !(t.ambiguous && first.sigil != 0):
 		case written && (!t.ambiguous || first.sigil == '#' && !first.spaced || first.sigil == '$'):
 			r.certain = add(r.certain, t.asset)
 		default:
@@ -326,10 +368,15 @@ func (n *node) means(text string, tokens []token) bool {
 	return len(n.contexts) > 0
 }
 
+// excludes tells whether the phrase is an exclusion, which also takes the meaning from one of trade: "buy link".
+func (n *node) excludes() bool {
+	return slices.ContainsFunc(n.terms, func(t term) bool { return t.asset == excluded })
+}
+
 // written tells whether the tokens are written as the term wants.
 func (t *term) written(text string, tokens []token) bool {
 	for i, w := range t.exact {
-		if got := text[tokens[i].start:tokens[i].end]; got != w && strings.TrimLeft(got, "0123456789") != w {
+		if got := text[tokens[i].start:tokens[i].end]; w != "" && got != w && strings.TrimLeft(got, "0123456789") != w {
 			return false
 		}
 	}
@@ -342,7 +389,7 @@ func (m *Matcher) conclude(r *reading) []string {
 	for i := 0; i < len(r.ambiguous); i += 2 {
 		t := &m.nodes[r.ambiguous[i]].terms[r.ambiguous[i+1]]
 		shouted := t.exact != nil && r.upper > r.lower && t.exact[0] == strings.ToUpper(t.exact[0])
-		if !shouted && (company || slices.Contains(r.contexts, t.asset)) {
+		if !shouted && (company || t.traded || slices.Contains(r.contexts, t.asset)) {
 			r.certain = add(r.certain, t.asset)
 		}
 	}
