@@ -3,6 +3,7 @@ package twitter_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +19,12 @@ func TestRules(t *testing.T) {
 	t.Parallel()
 	asset := market.Asset{
 		Symbol: "DOT", Name: "Polkadot", Cashtags: []string{"XDOT"}, Hashtags: []string{"dotsama"},
-		Keywords: []string{"polka dot chain"}, Ambiguous: []string{"dot"}, Exclusions: []string{"dot com"},
+		Keywords: []string{"polka dot chain"}, Ambiguous: []string{"dot"}, Exclusions: []string{"dot com", "polkadot dress"},
 	}
 	rules, err := twitter.Rules([]market.Asset{asset}, "-is:retweet", 1024)
 	require.NoError(t, err)
 	require.Equal(t, []twitter.Rule{{Tag: "DOT", Value: `($DOT OR #DOT OR $XDOT OR #XDOT OR "Polkadot" OR "polka dot chain" OR ` +
-		`#dotsama OR #Polkadot) -"dot com" -is:retweet`}}, rules)
+		`#dotsama OR #Polkadot) -"polkadot dress" -is:retweet`}}, rules)
 
 	for i := range 200 {
 		asset.Keywords = append(asset.Keywords, fmt.Sprintf("keyword number %d", i))
@@ -34,7 +35,7 @@ func TestRules(t *testing.T) {
 	all := ""
 	for _, rule := range rules {
 		require.LessOrEqual(t, len(rule.Value), 512)
-		require.True(t, strings.HasSuffix(rule.Value, ` -"dot com" lang:en`))
+		require.True(t, strings.HasSuffix(rule.Value, ` -"polkadot dress" lang:en`))
 		require.Equal(t, "DOT", rule.Tag)
 		all += rule.Value
 	}
@@ -43,6 +44,35 @@ func TestRules(t *testing.T) {
 	}
 	_, err = twitter.Rules([]market.Asset{asset}, strings.Repeat("x", 600), 512)
 	require.ErrorContains(t, err, "exceeds 512 bytes")
+}
+
+// TestRulesAskForWhatCounts: a hashtag that the matcher does not count by itself, in the lower case that X takes for the same, is
+// asked for in company only. X bills the others.
+func TestRulesAskForWhatCounts(t *testing.T) {
+	t.Parallel()
+	assets, err := market.DefaultAssets()
+	require.NoError(t, err)
+	matcher := market.NewMatcher(assets)
+	rules, err := twitter.Rules(assets, "", 1024)
+	require.NoError(t, err)
+	alone, beside := map[string]bool{}, map[string]bool{}
+	for _, rule := range rules {
+		for _, tag := range regexp.MustCompile(`#(\S+?)( \(|\b)`).FindAllStringSubmatch(rule.Value, -1) {
+			if company := tag[2] != ""; company {
+				beside[tag[1]] = true
+				require.Contains(t, matcher.Match("#"+strings.ToLower(tag[1])+" coins"), rule.Tag)
+			} else {
+				alone[tag[1]] = true
+				require.Equal(t, []string{rule.Tag}, matcher.Match("#"+strings.ToLower(tag[1])), tag[1])
+			}
+		}
+	}
+	for _, tag := range []string{"LINK", "NEAR", "UNI", "ETC", "HYPE", "APT", "SOL"} {
+		require.True(t, beside[tag] && !alone[tag], tag)
+	}
+	for _, tag := range []string{"BTC", "ADA", "DOT", "DOGE", "Solana"} {
+		require.True(t, alone[tag], tag)
+	}
 }
 
 // TestDefaultAssetsFit: the coins that RCAS ships make valid rules.

@@ -27,21 +27,25 @@ type Rule struct {
 	Tag   string `json:"tag"`
 }
 
-// Rules makes the rules of coins: any of its cashtags, hashtags, keywords or its name, none of its exclusions, and the filter
-// (such as "lang:en -is:retweet"; may be empty). A coin has as many rules as its words need at limit bytes a rule. Ambiguous
-// words count only as hashtags: by themselves they would bring, and bill, mostly posts about other things.
+// Rules makes the rules of coins: any of its cashtags, hashtags, keywords or its name, none of the exclusions of these, and the
+// filter (such as "lang:en -is:retweet"; may be empty). A coin has as many rules as its words need at limit bytes a rule.
+// Ambiguous words count only as hashtags: by themselves they would bring, and bill, mostly posts about other things. So would
+// hashtags that the matcher takes for the coin only in company, or in upper case, which X does not know: these are asked for
+// beside words of the coin's context.
 func Rules(assets []market.Asset, filter string, limit int) ([]Rule, error) {
 	var rules []Rule
 	for i := range assets {
 		asset := &assets[i]
-		tail := ""
+		list, tail := terms(asset), ""
 		for _, exclusion := range asset.Exclusions {
-			tail += " -" + phrase(exclusion)
+			if spoils(exclusion, list) {
+				tail += " -" + phrase(exclusion)
+			}
 		}
 		if filter != "" {
 			tail += " " + filter
 		}
-		values, err := split(terms(asset), tail, limit)
+		values, err := split(list, tail, limit)
 		if err != nil {
 			return nil, fmt.Errorf("rules of %s: %w", asset.Symbol, err)
 		}
@@ -55,6 +59,17 @@ func Rules(assets []market.Asset, filter string, limit int) ([]Rule, error) {
 	return rules, nil
 }
 
+// spoils tells whether the exclusion holds words that are asked for. Any other would only keep posts away that have a tag too.
+func spoils(exclusion string, terms []string) bool {
+	return slices.ContainsFunc(terms, func(term string) bool {
+		words, ok := strings.CutPrefix(term, `"`)
+		return ok && strings.Contains(strings.ToLower(exclusion), strings.ToLower(strings.TrimSuffix(words, `"`)))
+	})
+}
+
+// companions is how many words of the context stand beside a hashtag that needs company.
+const companions = 8
+
 // terms returns the alternatives by which a post speaks of the coin, as X's operators, without repeats. X knows no letter case.
 func terms(a *market.Asset) []string {
 	var list []string
@@ -65,9 +80,23 @@ func terms(a *market.Asset) []string {
 			list = append(list, term)
 		}
 	}
+	matcher := market.NewMatcher([]market.Asset{*a})
+	addHashtag := func(tag string) {
+		company := slices.Clone(a.Context[:min(companions, len(a.Context))])
+		counts := func(company string) bool { return matcher.Match("#"+strings.ToLower(tag)+" "+company) != nil }
+		switch {
+		case counts(""):
+			add("#" + tag)
+		case len(company) > 0 && counts(company[0]):
+			for i, word := range company {
+				company[i] = phrase(word)
+			}
+			add(fmt.Sprintf(`(#%s (%s))`, tag, strings.Join(company, " OR ")))
+		}
+	}
 	for _, ticker := range append([]string{a.Symbol}, a.Cashtags...) {
 		add("$" + ticker)
-		add("#" + ticker)
+		addHashtag(ticker)
 	}
 	ambiguous := func(term string) bool {
 		return slices.ContainsFunc(a.Ambiguous, func(x string) bool { return strings.EqualFold(x, term) })
@@ -79,7 +108,7 @@ func terms(a *market.Asset) []string {
 	}
 	for _, tag := range append(append(slices.Clone(a.Hashtags), a.Name), a.Ambiguous...) {
 		if joined := strings.Map(letters, tag); joined != "" {
-			add("#" + joined)
+			addHashtag(joined)
 		}
 	}
 	return list
