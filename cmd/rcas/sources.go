@@ -179,6 +179,8 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	var fields struct {
 		URL addresses `yaml:"url"`
+		// TokenURL is the host that gives tokens.
+		TokenURL addresses `yaml:"token_url"`
 		// Username is the Reddit name of who runs RCAS, which Reddit wants to know.
 		Username   string   `yaml:"username"`
 		Subreddits []string `yaml:"subreddits"`
@@ -190,12 +192,16 @@ func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	tokens, err := fields.TokenURL.only("http", "https")
+	if err != nil {
+		return nil, err
+	}
 	id, secret := a.settings.env["RCAS_REDDIT_CLIENT_ID"], a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]
 	if id == "" || secret == "" {
 		return nil, errors.New("set RCAS_REDDIT_CLIENT_ID and RCAS_REDDIT_CLIENT_SECRET to those of an app, made at reddit.com/prefs/apps")
 	}
 	return reddit.New(reddit.Config{
-		URL: address, ClientID: id, ClientSecret: feed.Secret(secret),
+		URL: address, AuthURL: tokens, ClientID: id, ClientSecret: feed.Secret(secret),
 		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, Log: a.settings.log,
 	})
 }
