@@ -24,7 +24,8 @@ func newReplay(s *settings) *cobra.Command {
 		Short: "Send archived posts and prices down the road, to the end",
 		Long: `Read archives of posts and prices, publish them, and wait until all of them are stored, scored and in the windows. Files are
 known by their content: Twitter v1.1 and v2 JSON, Reddit comments, normalised NDJSON, OHLCV and trade CSV, Binance archives;
-plain or as gzip, bzip2, zstd, zip or tar, in folders of any depth. Replaying the same files again changes nothing.`,
+plain or as gzip, bzip2, zstd, zip or tar, in folders of any depth. Replaying the same files again changes nothing;
+with --rebase now they are events of another time, and are stored anew.`,
 		Example: "  rcas replay posts.ndjson prices.csv\n  rcas replay --speed 60x --rebase now archive/",
 		Args:    cobra.MinimumNArgs(1),
 	}

@@ -19,7 +19,7 @@ func newSQL(s *settings) *cobra.Command {
 		Use:   `sql "QUERY"`,
 		Short: "Ask the database, whichever is configured",
 		Long: `Run SQL on the configured database, the embedded one included, and print what it answers. "-" reads the SQL from
-standard input. docs/sql.md lists the functions and questions to paste.`,
+standard input. docs/sql.md lists the functions and questions to paste. With --json, each statement's rows are an array.`,
 		Example: `  rcas sql "SELECT * FROM mood_price('BTC', now() - INTERVAL '1 day', now(), '1 hour')"
   rcas sql --json "SELECT symbol, count(*) FROM sentiments GROUP BY 1"`,
 		Args: cobra.ExactArgs(1),
