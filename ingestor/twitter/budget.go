@@ -12,8 +12,9 @@ type Budget struct {
 	perDay, perMonth int64 // zero or less: no limit
 	now              func() time.Time
 
-	mu    sync.Mutex
-	spent spent
+	mu      sync.Mutex
+	spent   spent
+	claimed int64 // up to this many of spent.ThisMonth are saved as spent
 }
 
 // spent is what was read, as saved over restarts.
@@ -46,18 +47,42 @@ func (b *Budget) Load(saved string) error {
 func (b *Budget) Saved() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.ahead(0)
+}
+
+// ahead is what is saved with n posts more than were spent.
+func (b *Budget) ahead(n int64) string {
 	b.turn()
-	text, _ := json.Marshal(b.spent) // strings and numbers always marshal
+	spent := b.spent
+	spent.ThisDay += n
+	spent.ThisMonth += n
+	text, _ := json.Marshal(spent) // strings and numbers always marshal
 	return string(text)
 }
 
-// Spend counts n posts read.
-func (b *Budget) Spend(n int) {
+// claimStep is how many posts are saved as spent before they are. A process that is killed has then forgotten none that X bills,
+// and at most so many are counted in excess.
+const claimStep = 25
+
+// Spend counts n posts read, and returns what must be saved before going on; "" where an earlier save covers these posts.
+func (b *Budget) Spend(n int) (due string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turn()
 	b.spent.ThisDay += int64(n)
 	b.spent.ThisMonth += int64(n)
+	if n == 0 || b.spent.ThisMonth <= b.claimed {
+		return ""
+	}
+	b.claimed = b.spent.ThisMonth + claimStep
+	return b.ahead(claimStep)
+}
+
+// Unsaved tells that what Spend returned could not be saved.
+func (b *Budget) Unsaved() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.claimed = 0
 }
 
 // Left returns how many posts may still be read now, and, where that is none, when the next may be and a sentence that says
@@ -89,10 +114,10 @@ func (b *Budget) Left() (n int64, until time.Time, word string) {
 func (b *Budget) turn() time.Time {
 	now := b.now().UTC()
 	if day := now.Format(time.DateOnly); day != b.spent.Day {
-		b.spent.Day, b.spent.ThisDay = day, 0
+		b.spent.Day, b.spent.ThisDay, b.claimed = day, 0, 0
 	}
 	if month := now.Format("2006-01"); month != b.spent.Month {
-		b.spent.Month, b.spent.ThisMonth = month, 0
+		b.spent.Month, b.spent.ThisMonth, b.claimed = month, 0, 0
 	}
 	return now
 }

@@ -117,7 +117,7 @@ func (r *reader) step(ctx context.Context, s *search) (done bool, wait time.Dura
 	case err != nil:
 		return false, 0, r.refused(limited(err))
 	}
-	r.budget.Spend(len(p.posts) + p.malformed)
+	unsaved := r.spend(ctx, len(p.posts)+p.malformed)
 	for range p.malformed {
 		r.sink.Drop(Source, "malformed")
 	}
@@ -132,7 +132,7 @@ func (r *reader) step(ctx context.Context, s *search) (done bool, wait time.Dura
 	if s.token = p.next; s.token == "" {
 		s.query++
 	}
-	return s.query >= len(r.queries), untilReset(header, time.Now()), nil
+	return s.query >= len(r.queries), untilReset(header, time.Now()), unsaved
 }
 
 // skip passes over the query under way, which X does not understand: it would not the next time either, and the other coins

@@ -91,7 +91,7 @@ type Timing struct {
 	// Requests is the rate of requests to everything but the stream, Connects that of connections to it. Default: 450 and 50
 	// in 15 minutes.
 	Requests, Connects rate.Limit
-	// Save is the time between two saves of position and counts. Default: 5 s.
+	// Save is the time between two saves of the position. Default: 5 s.
 	Save time.Duration
 }
 
@@ -179,15 +179,18 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 			cancel(err)
 		}
 	})
-	for name, current := range map[string]func() string{Source: r.coverage.cursor, budgetCursor: r.budget.Saved} {
-		work.Go(func() { feed.KeepCursor(ctx, t.cfg.Cursors, sink, name, t.cfg.Save, current, t.log) })
-	}
+	work.Go(func() { feed.KeepCursor(ctx, t.cfg.Cursors, sink, Source, t.cfg.Save, r.coverage.cursor, t.log) })
 	runner := feed.Runner{
 		Name: Source, Sink: sink, Log: t.cfg.Log, Silence: t.cfg.Silence, Idle: t.cfg.Idle, Ladder: t.cfg.ladder,
 	}
 	err := runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })
 	cancel(err)
 	work.Wait()
+	last, done := context.WithTimeout(context.WithoutCancel(parent), 5*time.Second)
+	defer done()
+	if err := r.saveBudget(last, r.budget.Saved()); err != nil {
+		t.log.Warn("a few posts more than were read stay counted", "err", err)
+	}
 	if parent.Err() != nil {
 		return nil
 	}
@@ -204,6 +207,7 @@ type reader struct {
 	rest     *feed.Client
 	connects *rate.Limiter
 	budget   *Budget
+	spending sync.Mutex // held until what was spent is saved, so that the saved count only grows
 	coverage coverage
 	recent   feed.Recent
 	ruled    bool         // the stream's rules are those wanted
@@ -271,7 +275,7 @@ func (r *reader) line(ctx context.Context, session *feed.Session, line []byte) e
 		return err
 	}
 	session.Data()
-	r.budget.Spend(1)
+	unsaved := r.spend(ctx, 1)
 	if r.recent.Add(t.ID) {
 		r.sink.Count(Source, "duplicate", 1)
 	}
@@ -279,7 +283,36 @@ func (r *reader) line(ctx context.Context, session *feed.Session, line []byte) e
 		return err
 	}
 	r.coverage.delivered(t.Time)
+	if unsaved != nil {
+		return unsaved
+	}
 	return r.overspent()
+}
+
+// spend counts posts read before they are handed on. Its error is that the count could not be saved: no more should be read until
+// it can, but what was read is good.
+func (r *reader) spend(ctx context.Context, n int) error {
+	r.spending.Lock()
+	defer r.spending.Unlock()
+	due := r.budget.Spend(n)
+	if due == "" {
+		return nil
+	}
+	err := r.saveBudget(ctx, due)
+	if err != nil {
+		r.budget.Unsaved()
+	}
+	return err
+}
+
+func (r *reader) saveBudget(ctx context.Context, counts string) error {
+	if r.cfg.Cursors == nil {
+		return nil
+	}
+	if err := r.cfg.Cursors.SaveCursor(ctx, budgetCursor, counts); err != nil {
+		return fmt.Errorf("save the count of posts, which guards the budget: %w", err)
+	}
+	return nil
 }
 
 // overspent says that the budget is spent, if it is, and when to come back.

@@ -3,6 +3,7 @@ package twitter_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,16 +32,16 @@ type client struct {
 	config  twitter.Config
 	sink    *feedtest.Sink
 	cursors *feedtest.Cursors
-	log     *bytes.Buffer
+	log     *locked
 	stop    func() error
 }
 
 func newClient(t *testing.T, s *service) *client {
-	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}, log: new(bytes.Buffer)}
+	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}, log: new(locked)}
 	c.config = twitter.Config{
 		URL: feedtest.Serve(t, s).URL, Token: token, Assets: coins, Cursors: c.cursors, PerDay: -1, PerMonth: -1,
 		HTTP: &http.Client{Transport: &http.Transport{}},
-		Log:  slog.New(slog.NewTextHandler(&locked{w: c.log}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:  slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timing: twitter.Timing{
 			Silence: 300 * time.Millisecond, Idle: 2 * time.Second,
 			Network:     feed.Ladder{Step: time.Millisecond, Max: 10 * time.Millisecond, Exact: true},
@@ -52,10 +54,16 @@ func newClient(t *testing.T, s *service) *client {
 	return c
 }
 
-// locked makes a buffer safe for the log.
+// locked is a buffer that is safe for the log.
 type locked struct {
 	mu sync.Mutex
-	w  *bytes.Buffer
+	w  bytes.Buffer
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.String()
 }
 
 func (l *locked) Write(p []byte) (int, error) {
@@ -138,6 +146,8 @@ func TestMisbehavingService(t *testing.T) {
 		require.NoError(t, c.stop())
 		require.True(t, complete, "%d lost, first %v; %s\n%s", len(absent()), absent()[:min(3, len(absent()))],
 			feedtest.Line(c.sink.Counters()), c.log)
+		s.mu.Lock() // its last requests may still be under way
+		defer s.mu.Unlock()
 		require.Empty(t, c.sink.Conflicts())
 		require.Empty(t, s.faults)
 		require.NotContains(t, c.log.String(), token)
@@ -180,6 +190,8 @@ func TestRulesAreKept(t *testing.T) {
 	c.start()
 	require.True(t, c.eventually(s, func() bool { return len(c.sink.Tweets()) > 0 }))
 	require.NoError(t, c.stop())
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	require.Len(t, s.rules, 2)
 	require.NotContains(t, s.rules, "old")
 	var tags []string
@@ -196,15 +208,45 @@ func TestBudgetStopsReading(t *testing.T) {
 	c := newClient(t, s)
 	c.config.PerDay = 20
 	c.start()
-	require.True(t, c.eventually(s, func() bool { return c.sink.Counter("budget") > 0 }))
+	require.True(t, c.eventually(s, func() bool { return strings.Contains(c.log.String(), "the budget of 20 posts a day is spent") }))
+	require.Positive(t, c.sink.Counter("budget"))
 	require.NoError(t, c.stop())
 	require.EqualValues(t, 20, c.sink.Counters()["taken"])
-	require.Contains(t, c.log.String(), "the budget of 20 posts a day is spent")
 
 	c.start()
 	require.True(t, c.eventually(s, func() bool { return c.sink.Counter("budget") > 1 }))
 	require.NoError(t, c.stop())
 	require.EqualValues(t, 20, c.sink.Counters()["taken"], "a restart does not renew the budget")
+}
+
+// TestBudgetOfAKilledProcess: whenever a post is handed on, the saved count knows of it already, and of few that never came.
+func TestBudgetOfAKilledProcess(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	c := newClient(t, s)
+	c.config.Save = time.Hour
+	saved := func() int64 {
+		var counts struct {
+			ThisMonth int64 `json:"this_month"`
+		}
+		text, _ := c.cursors.LoadCursor(t.Context(), twitter.Source+"/budget")
+		_ = json.Unmarshal([]byte(text), &counts)
+		return counts.ThisMonth
+	}
+	var read, forgotten, most atomic.Int64
+	c.sink.Pause = func() {
+		n, known := read.Add(1), saved()
+		if n > known {
+			forgotten.Add(1)
+		}
+		most.Store(max(most.Load(), known-n))
+	}
+	c.start()
+	require.True(t, c.eventually(s, func() bool { return read.Load() > 60 }))
+	require.NoError(t, c.stop())
+	require.Zero(t, forgotten.Load())
+	require.LessOrEqual(t, most.Load(), int64(25+100), "a claim, and a page of a search")
+	require.Less(t, saved()-read.Load(), int64(20), "after a stop no claim stays")
 }
 
 func TestRefusedToken(t *testing.T) {
