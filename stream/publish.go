@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"rcas/market"
@@ -22,8 +23,13 @@ var ErrNotStored = errors.New("the stream did not store a message")
 // Publisher hands messages to the stream without waiting for each. One goroutine may use it at a time.
 type Publisher struct {
 	s       *Stream
-	pending []jetstream.PubAckFuture
-	failed  error // a message is lost to this publisher: it was refused, and ctx ended before it could be stored
+	pending []unconfirmed
+}
+
+// unconfirmed is a message handed over. Where the stream has refused it, it must be published again.
+type unconfirmed struct {
+	jetstream.PubAckFuture
+	refused error
 }
 
 // Publisher returns a new publisher.
@@ -40,9 +46,6 @@ func (p *Publisher) Price(ctx context.Context, price *market.Price) error {
 }
 
 func (p *Publisher) publish(ctx context.Context, subject string, v any) error {
-	if p.failed != nil {
-		return p.failed
-	}
 	body, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode for %s: %w", subject, err)
@@ -56,46 +59,48 @@ func (p *Publisher) publish(ctx context.Context, subject string, v any) error {
 	if err != nil {
 		return fmt.Errorf("%w on %s: %w", ErrNotStored, subject, err)
 	}
-	p.pending = append(p.pending, future)
+	p.pending = append(p.pending, unconfirmed{PubAckFuture: future})
 	return nil
 }
 
-// Flush waits until the stream has confirmed everything published before. After an error of its own kind ([ErrNotStored]) a
-// publisher is of no more use: what it returned the error for may be missing.
+// Flush waits until the stream has confirmed everything published before. After [ErrNotStored], some of it may be missing; the next call,
+// whoever makes it, goes on with it.
 func (p *Publisher) Flush(ctx context.Context) error { return p.settle(ctx, 0) }
 
 // settle waits for the oldest messages until only keep are unconfirmed. A message that was refused, or not confirmed in time,
 // is published again, with back-off, until it is stored or ctx ends: a full stream pushes back.
 func (p *Publisher) settle(ctx context.Context, keep int) error {
-	if p.failed != nil {
-		return p.failed
-	}
 	for len(p.pending) > keep {
-		future := p.pending[0]
-		select {
-		case <-future.Ok():
-		case err := <-future.Err():
-			if p.failed = p.again(ctx, future, err); p.failed != nil {
-				return p.failed
+		oldest := &p.pending[0]
+		if oldest.refused == nil {
+			select {
+			case <-oldest.Ok():
+			case oldest.refused = <-oldest.Err():
+			case <-ctx.Done():
+				return fmt.Errorf("%w: %w", ErrNotStored, ctx.Err())
 			}
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrNotStored, ctx.Err())
+		}
+		if oldest.refused != nil {
+			if err := p.again(ctx, oldest.Msg()); err != nil {
+				return err
+			}
 		}
 		p.pending = p.pending[1:]
 	}
 	return nil
 }
 
-func (p *Publisher) again(ctx context.Context, future jetstream.PubAckFuture, cause error) error {
-	p.s.log.Warn("the stream did not take a message; trying again", "subject", future.Msg().Subject, "error", cause)
+func (p *Publisher) again(ctx context.Context, message *nats.Msg) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		_, cause := p.s.js.PublishMsg(ctx, message)
+		if cause == nil {
+			return nil
+		}
+		p.s.log.Warn("the stream does not take a message; trying again", "subject", message.Subject, "error", cause, "wait", wait)
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w on %s: %w", ErrNotStored, future.Msg().Subject, cause)
+			return fmt.Errorf("%w on %s: %w", ErrNotStored, message.Subject, cause)
 		case <-time.After(wait):
-		}
-		if _, cause = p.s.js.PublishMsg(ctx, future.Msg()); cause == nil {
-			return nil
 		}
 	}
 }

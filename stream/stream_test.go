@@ -234,13 +234,29 @@ func TestFullStreamPushesBack(t *testing.T) {
 	s := open(t, stream.Config{MaxBytes: 64 << 10, Log: slog.New(slog.NewTextHandler(onWrite(cancel), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	p := s.Publisher()
 	var err error
-	for i := 0; err == nil && i < 100_000; i++ {
-		err = p.Tweet(ctx, &market.Tweet{Source: "test", ID: strconv.Itoa(i)})
+	published := -1
+	for ; err == nil && published < 100_000; published++ {
+		err = p.Tweet(ctx, &market.Tweet{Source: "test", ID: strconv.Itoa(published)})
 	}
 	require.ErrorIs(t, err, stream.ErrNotStored)
-	require.ErrorIs(t, p.Flush(t.Context()), stream.ErrNotStored, "not a wait without end, and not a success")
+	require.ErrorIs(t, p.Flush(ctx), stream.ErrNotStored, "not a wait without end, and not a success")
 	n := s.Conn() // The connection is fine: only the stream is full.
 	require.True(t, n.IsConnected())
+
+	js, err := jetstream.New(n)
+	require.NoError(t, err)
+	tweets, err := js.Stream(t.Context(), stream.Tweets)
+	require.NoError(t, err)
+	info, err := tweets.Info(t.Context())
+	require.NoError(t, err)
+	roomy := info.Config
+	roomy.MaxBytes = -1
+	_, err = js.UpdateStream(t.Context(), roomy)
+	require.NoError(t, err)
+	require.NoError(t, p.Flush(t.Context()), "whoever comes next finishes what was begun")
+	info, err = tweets.Info(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, published, info.State.Msgs, "nothing is lost because somebody gave up")
 }
 
 // onWrite calls itself for everything written.
