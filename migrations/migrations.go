@@ -1,18 +1,20 @@
 // Package migrations holds the schema of RCAS as numbered SQL and runs it with golang-migrate.
 //
 // The same files serve the embedded database and a native server. They are multi-statement files run whole (no x-multi-statement,
-// which breaks on semicolons in comments and $$ bodies); every continuous aggregate is created WITH NO DATA, because a refresh
-// cannot run inside a transaction with others.
+// which breaks on semicolons in comments and $$ bodies), each in one transaction with the version that it leads to; every
+// continuous aggregate is created WITH NO DATA, because a refresh cannot run inside a transaction with others.
 package migrations
 
 import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 
 	"github.com/golang-migrate/migrate/v4"
+	"github.com/golang-migrate/migrate/v4/database"
 	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5" // the pgx5:// driver
 	"github.com/golang-migrate/migrate/v4/source/iofs"
 )
@@ -67,9 +69,13 @@ func run(databaseURL string, do func(*migrate.Migrate) error) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := migrate.NewWithSourceInstance("iofs", source, target)
+	driver, err := database.Open(target)
 	if err != nil {
 		return fmt.Errorf("connect to the database for migration: %w", err)
+	}
+	m, err := migrate.NewWithInstance("iofs", source, "pgx5", &whole{Driver: driver})
+	if err != nil {
+		return fmt.Errorf("connect to the database for migration: %w", errors.Join(err, driver.Close()))
 	}
 	defer func() {
 		sourceErr, databaseErr := m.Close()
@@ -79,6 +85,37 @@ func run(databaseURL string, do func(*migrate.Migrate) error) (err error) {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	return nil
+}
+
+// whole is a driver that changes schema and version in one transaction. golang-migrate writes "dirty" before a migration and the version
+// after it, so that a process killed in between would leave a database that only a person can repair.
+type whole struct {
+	database.Driver
+	version int  // that the migration about to run leads to
+	done    bool // it ran, and has set the version
+}
+
+// SetVersion implements [database.Driver].
+func (w *whole) SetVersion(version int, dirty bool) error {
+	if dirty {
+		w.version, w.done = version, false
+		return nil
+	}
+	if w.done && version == w.version {
+		return nil
+	}
+	return w.Driver.SetVersion(version, false)
+}
+
+// Run implements [database.Driver]. Statements that are sent together are one transaction.
+func (w *whole) Run(migration io.Reader) error {
+	sql := "\n;TRUNCATE schema_migrations"
+	if w.version >= 0 {
+		sql += fmt.Sprintf("; INSERT INTO schema_migrations (version, dirty) VALUES (%d, false)", w.version)
+	}
+	err := w.Driver.Run(io.MultiReader(migration, strings.NewReader(sql)))
+	w.done = err == nil
+	return err
 }
 
 // driverURL turns a PostgreSQL URL into the one of golang-migrate's pgx driver.

@@ -69,6 +69,24 @@ func TestWritingTwiceIsWritingOnce(t *testing.T) {
 	require.Contains(t, counts, store.Count{Component: "writer", Source: "v", Event: "stored", N: 1})
 }
 
+// TestAFailedMigrationLeavesNothingHalfDone puts something in the way of the fourth.
+func TestAFailedMigrationLeavesNothingHalfDone(t *testing.T) {
+	t.Parallel()
+	s := storetest.Unmigrated(t)
+	storetest.Exec(t, s, `CREATE TABLE alerts (mine integer)`)
+	for range 2 {
+		require.ErrorContains(t, migrations.Up(s.URL()), "alerts")
+		version, dirty, err := migrations.Version(s.URL())
+		require.NoError(t, err)
+		require.False(t, dirty)
+		require.EqualValues(t, 3, version)
+		require.ErrorContains(t, s.CheckSchema(), "run rcas migrate up")
+	}
+	storetest.Exec(t, s, `DROP TABLE alerts`)
+	require.NoError(t, migrations.Up(s.URL()))
+	require.NoError(t, s.CheckSchema())
+}
+
 func scored(t *market.Tweet, terms ...string) store.ScoredPost {
 	return store.ScoredPost{Tweet: t, Sentiment: market.Sentiment{Negative: 0.25, Neutral: 0.25, Positive: 0.5}, AuthorHash: 7,
 		TextHash: int64(len(t.Text)), Terms: terms}
