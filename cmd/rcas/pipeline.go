@@ -70,7 +70,10 @@ func (a *app) read(ctx context.Context, p pipeline) error {
 	for _, source := range p.sources {
 		go func() {
 			err := source.Run(ctx, p.door)
-			if err != nil {
+			switch {
+			case ctx.Err() != nil:
+				err = nil // it was told to end
+			case err != nil:
 				err = fmt.Errorf("source %s: %w", source.Name(), err)
 				p.door.Count(source.Name(), "failed", 1)
 			}
@@ -79,7 +82,7 @@ func (a *app) read(ctx context.Context, p pipeline) error {
 	}
 	var last error
 	for left := len(p.sources); left > 0; left-- {
-		if err := <-ended; err != nil && ctx.Err() == nil {
+		if err := <-ended; err != nil {
 			last = err
 			if left > 1 {
 				a.settings.log.Error("a source failed for good; the others read on", "error", err)
