@@ -58,7 +58,7 @@ func (t *tally) snapshot() Stats {
 	stats := t.stats
 	stats.Drops, stats.Refused = maps.Clone(stats.Drops), maps.Clone(stats.Refused)
 	stats.Errors = append([]string(nil), stats.Errors...)
-	stats.Venues = append([]string(nil), stats.Venues...)
+	stats.Venues = slices.Clone(stats.Venues)
 	return stats
 }
 
