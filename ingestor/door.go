@@ -14,6 +14,7 @@ import (
 	"rcas/market"
 	"rcas/store"
 	"rcas/stream"
+	"rcas/telemetry"
 )
 
 // DoorConfig says what comes through the door.
@@ -29,7 +30,9 @@ type DoorConfig struct {
 	Known func(symbol string) bool
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	Log *slog.Logger
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // Door is the [Sink] through which everything enters RCAS: it makes posts and trades storable, drops what is not and counts why,
@@ -137,6 +140,7 @@ func (d *Door) received(source string, received, sent, now time.Time) time.Time 
 	if received.IsZero() {
 		received = now
 	}
+	d.cfg.Metrics.Lag(source, received.Sub(sent))
 	if received.Before(sent) {
 		d.Count(source, eventSkew, 1)
 		received = sent
@@ -200,6 +204,11 @@ const maxSource = 512
 // Count implements [Sink].
 func (d *Door) Count(source, event string, n int64) {
 	source = market.Text(source, maxSource) // a bad name must not keep the counts out of the database
+	d.cfg.Metrics.Count(source, event, n)
+	d.add(source, event, n)
+}
+
+func (d *Door) add(source, event string, n int64) {
 	d.counting.Lock()
 	defer d.counting.Unlock()
 	events := d.counts[source]
@@ -236,7 +245,7 @@ func (d *Door) SaveCounts(ctx context.Context, to Counter) error {
 	}
 	if err := to.AddCounts(ctx, counts); err != nil {
 		for _, c := range counts {
-			d.Count(c.Source, c.Event, c.N)
+			d.add(c.Source, c.Event, c.N)
 		}
 		return fmt.Errorf("save the door's counts: %w", err)
 	}

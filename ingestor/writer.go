@@ -11,6 +11,7 @@ import (
 	"rcas/market"
 	"rcas/store"
 	"rcas/stream"
+	"rcas/telemetry"
 )
 
 // Batches of the writer: a thousand rows already amortise a transaction; a quarter of a second keeps the windows fresh.
@@ -23,7 +24,9 @@ var (
 type Writer struct {
 	Stream *stream.Stream
 	Store  *store.Store
-	Log    *slog.Logger
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // Run writes until ctx ends.
@@ -52,6 +55,9 @@ func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
 		if _, err := w.Store.InsertTweets(ctx, posts); err != nil {
 			return poison(err)
 		}
+		for _, t := range posts {
+			w.Metrics.Fresh(telemetry.StageStored, t.ReceivedAt)
+		}
 	}
 	for source, ids := range deletions {
 		if _, err := w.Store.ForgetTweets(ctx, source, ids); err != nil {
@@ -74,8 +80,13 @@ func (w *Writer) prices(ctx context.Context, batch []*stream.Message) error {
 	if len(prices) == 0 {
 		return nil
 	}
-	_, err := w.Store.InsertPrices(ctx, prices)
-	return poison(err)
+	if _, err := w.Store.InsertPrices(ctx, prices); err != nil {
+		return poison(err)
+	}
+	for _, p := range prices {
+		w.Metrics.Fresh(telemetry.StageStored, p.ReceivedAt)
+	}
+	return nil
 }
 
 // poison marks an error of the data, so that the stream finds the message it lies in.

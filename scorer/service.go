@@ -16,6 +16,7 @@ import (
 	"rcas/market"
 	"rcas/store"
 	"rcas/stream"
+	"rcas/telemetry"
 )
 
 // Reasons for which a post is not judged; they stand in sentiments.skipped.
@@ -50,7 +51,9 @@ type Service struct {
 	Retry time.Duration
 	// MinConfidence leaves posts unjudged whose largest probability is smaller. Zero judges all; see [CheckConfidence].
 	MinConfidence float32
-	Log           *slog.Logger
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 
 	terms *Terms
 
@@ -104,6 +107,7 @@ func (s *Service) start(ctx context.Context) error {
 			return err
 		}
 	}
+	s.Metrics.Model(s.model.Name())
 	return s.Store.UseModel(ctx, s.model.Name(), s.model.Languages(), true)
 }
 
@@ -145,6 +149,7 @@ func (s *Service) swap(ctx context.Context) {
 	previous := s.model
 	s.model = next
 	s.swapping.Unlock()
+	s.Metrics.Model(next.Name())
 	s.Log.Info("model swapped", "from", previous.Name(), "to", next.Name())
 	s.recovered(name)
 	_ = previous.Close()
@@ -196,6 +201,10 @@ func (s *Service) score(ctx context.Context, batch []*stream.Message) error {
 			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
 		}
 		return err
+	}
+	for i := range stored.Added {
+		a := &stored.Added[i]
+		s.Metrics.Scored(a.Tweet.Source, a.Skipped, a.Tweet.ReceivedAt)
 	}
 	s.publish(stored.Added)
 	return nil

@@ -45,6 +45,13 @@ func addCounts(ctx context.Context, db execer, counts []Count) error {
 	return nil
 }
 
+// tell passes committed counts on to the metrics.
+func (s *Store) tell(counts []Count) {
+	for _, c := range counts {
+		s.metrics.Stored(c.Source, c.Event, c.N)
+	}
+}
+
 // Counts returns the sums of pipeline_counts over all time.
 func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 	rows, err := s.pool.Query(ctx, `SELECT component, source, event, sum(n)::bigint FROM pipeline_counts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`)

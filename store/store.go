@@ -15,6 +15,7 @@ import (
 
 	"rcas/migrations"
 	"rcas/store/embedded"
+	"rcas/telemetry"
 )
 
 // Config says where the database is.
@@ -27,7 +28,9 @@ type Config struct {
 	Template string
 	// Embedded says that the URL is that of an embedded database which another process serves.
 	Embedded bool
-	Log      *slog.Logger
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // Store is an open database. Safe for concurrent use.
@@ -36,6 +39,7 @@ type Store struct {
 	server   *embedded.Server // nil unless this process serves the embedded database
 	embedded bool
 	url      string
+	metrics  *telemetry.Metrics
 	log      *slog.Logger
 }
 
@@ -44,7 +48,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{url: cfg.URL, embedded: cfg.Embedded, log: cfg.Log}
+	s := &Store{url: cfg.URL, embedded: cfg.Embedded, metrics: cfg.Metrics, log: cfg.Log}
 	if cfg.URL == "" {
 		server, err := embedded.Start(ctx, embedded.Config{Dir: cfg.Dir, Template: cfg.Template, Log: cfg.Log})
 		if err != nil {

@@ -82,6 +82,7 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 // insert runs a bulk insert and the counts of what it did, per source, in one transaction.
 func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returning string, args ...any) (Stored, error) {
 	var stored Stored
+	var counts []Count
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// Counting inside the database spares sending a name back for every row.
 		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source", args...)
@@ -94,7 +95,6 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returni
 		if _, err := pgx.ForEachRow(rows, []any{&source, &n}, func() error { added[source] = n; return nil }); err != nil {
 			return err
 		}
-		var counts []Count
 		for source, given := range given {
 			counts = append(counts,
 				Count{"writer", source, "stored", added[source]}, Count{"writer", source, "duplicate", given - added[source]})
@@ -106,6 +106,7 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returni
 	if err != nil {
 		return Stored{}, fmt.Errorf("store rows: %w", err)
 	}
+	s.tell(counts)
 	return stored, nil
 }
 

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
+
+	"rcas/telemetry"
 )
 
 // Message is one message of a batch.
@@ -56,7 +58,9 @@ func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Bat
 	var group errgroup.Group
 	for range max(b.Workers, 1) {
 		group.Go(func() error {
-			w := worker{s: s, stream: streamName, consumer: c, batch: b, handle: handle}
+			w := worker{s: s, stream: streamName, consumer: c, batch: b, handle: handle,
+				unread:   s.metrics.Fault(s.log, "cannot read from the stream; trying again", "stream", streamName, "consumer", consumer),
+				unstored: s.metrics.Fault(s.log, "batch not stored; trying again", "stream", streamName, "consumer", consumer)}
 			return w.run(ctx)
 		})
 	}
@@ -70,6 +74,8 @@ type worker struct {
 	consumer jetstream.Consumer
 	batch    Batch
 	handle   Handler
+
+	unread, unstored *telemetry.Fault
 }
 
 func (w *worker) run(ctx context.Context) error {
@@ -98,12 +104,13 @@ func (w *worker) fetchAll(ctx context.Context, batches chan<- []*Message) {
 	for ctx.Err() == nil {
 		batch, err := w.fetch(ctx)
 		if err != nil {
-			w.s.log.Warn("cannot read from the stream; trying again", "stream", w.stream, "error", err)
+			w.unread.Failed(err)
 			pause(ctx, backoff)
 			backoff = min(2*backoff, 5*time.Second)
 			continue
 		}
 		backoff = 50 * time.Millisecond
+		w.unread.Over()
 		if len(batch) == 0 {
 			continue
 		}
@@ -160,11 +167,14 @@ func (w *worker) fetch(ctx context.Context) ([]*Message, error) {
 // left stays unacknowledged and is delivered again.
 func (w *worker) process(ctx context.Context, batch []*Message) {
 	backoff := 100 * time.Millisecond
+	consumer, began := w.consumer.CachedInfo().Name, time.Now()
 	for {
 		err := w.attempt(ctx, batch)
 		switch {
 		case err == nil:
+			w.unstored.Over()
 			w.settle(ctx, batch)
+			w.s.metrics.Batch(w.stream, consumer, len(batch), time.Since(began))
 			return
 		case errors.Is(err, ErrPoison) && len(batch) == 1:
 			batch[0].Kill(err)
@@ -177,7 +187,8 @@ func (w *worker) process(ctx context.Context, batch []*Message) {
 		case ctx.Err() != nil:
 			return
 		}
-		w.s.log.Warn("batch not stored; trying again", "stream", w.stream, "messages", len(batch), "error", err)
+		w.unstored.Failed(err)
+		w.s.metrics.BatchRetry(w.stream, consumer)
 		pause(ctx, backoff)
 		backoff = min(2*backoff, 5*time.Second)
 		for _, m := range batch {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"rcas/market"
+	"rcas/telemetry"
 )
 
 // maxPublishPending bounds the messages handed over and not yet confirmed by the stream.
@@ -24,6 +25,7 @@ var ErrNotStored = errors.New("the stream did not store a message")
 type Publisher struct {
 	s       *Stream
 	pending []unconfirmed
+	refused *telemetry.Fault
 }
 
 // unconfirmed is a message handed over. Where the stream has refused it, it must be published again.
@@ -33,7 +35,9 @@ type unconfirmed struct {
 }
 
 // Publisher returns a new publisher.
-func (s *Stream) Publisher() *Publisher { return &Publisher{s: s} }
+func (s *Stream) Publisher() *Publisher {
+	return &Publisher{s: s, refused: s.metrics.Fault(s.log, "the stream does not take a message; trying again")}
+}
 
 // Tweet publishes a post.
 func (p *Publisher) Tweet(ctx context.Context, t *market.Tweet) error {
@@ -94,9 +98,11 @@ func (p *Publisher) again(ctx context.Context, message *nats.Msg) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		_, cause := p.s.js.PublishMsg(ctx, message)
 		if cause == nil {
+			p.refused.Over()
 			return nil
 		}
-		p.s.log.Warn("the stream does not take a message; trying again", "subject", message.Subject, "error", cause, "wait", wait)
+		p.refused.Failed(cause)
+		p.s.metrics.PublishRetry()
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w on %s: %w", ErrNotStored, message.Subject, cause)

@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"rcas/telemetry"
 )
 
 // The streams, and the subjects below them.
@@ -54,7 +56,9 @@ type Config struct {
 	ConfirmWithin time.Duration
 	// OnDead is told of each message that was set aside, so that somebody counts them. May be nil.
 	OnDead func(consumer, subject string)
-	Log    *slog.Logger
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // Stream is a connection to JetStream. Safe for concurrent use.
@@ -65,6 +69,8 @@ type Stream struct {
 	url string
 	log *slog.Logger
 
+	metrics *telemetry.Metrics
+
 	onDead func(consumer, subject string)
 }
 
@@ -73,7 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Stream, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Stream{url: cfg.URL, log: cfg.Log, onDead: cfg.OnDead}
+	s := &Stream{url: cfg.URL, log: cfg.Log, metrics: cfg.Metrics, onDead: cfg.OnDead}
 	if err := s.connect(cfg); err != nil {
 		s.Close()
 		return nil, err

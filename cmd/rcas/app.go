@@ -54,7 +54,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 	a := &app{settings: s}
 	for deadline := time.Now().Add(startPatience); ; {
 		var err error
-		a.store, err = store.Open(ctx, store.Config{URL: s.databaseURL, Dir: filepath.Join(s.dataDir, "timescaledb"), Log: s.log})
+		a.store, err = store.Open(ctx, store.Config{URL: s.databaseURL, Dir: filepath.Join(s.dataDir, "timescaledb"), Metrics: s.metrics, Log: s.log})
 		if err == nil {
 			return a, nil
 		}
@@ -63,7 +63,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 		}
 		endpoint, findErr := s.running()
 		if findErr == nil && endpoint.Database != "" {
-			a.store, err = store.Open(ctx, store.Config{URL: endpoint.Database, Embedded: true, Log: s.log})
+			a.store, err = store.Open(ctx, store.Config{URL: endpoint.Database, Embedded: true, Metrics: s.metrics, Log: s.log})
 			return a, err
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
@@ -124,13 +124,15 @@ func (a *app) countDead(consumer, subject string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_, source, _ := strings.Cut(subject, ".")
+	a.settings.metrics.Dead(consumer, source)
 	if err := a.store.AddCounts(ctx, []store.Count{{Component: consumer, Source: source, Event: "dead", N: 1}}); err != nil {
 		a.settings.log.Warn("a message set aside was not counted", "subject", subject, "error", err)
 	}
 }
 
 func (a *app) openStream(ctx context.Context) error {
-	cfg := stream.Config{URL: a.settings.natsURL, Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead, Log: a.settings.log}
+	cfg := stream.Config{URL: a.settings.natsURL, Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead,
+		Metrics: a.settings.metrics, Log: a.settings.log}
 	endpoint, err := a.settings.running()
 	if cfg.URL == "" && !a.store.Serving() && err == nil && endpoint.NATS != "" {
 		cfg.URL = endpoint.NATS
@@ -215,6 +217,6 @@ func (a *app) door() *ingestor.Door {
 	return ingestor.NewDoor(ingestor.DoorConfig{
 		Stream: a.stream, Matcher: market.NewMatcher(a.settings.file.Assets), Detect: detectLanguage,
 		KeepUnmapped: a.settings.file.KeepUnmapped, Known: func(symbol string) bool { return known[symbol] },
-		Now: time.Now, Log: a.settings.log,
+		Now: time.Now, Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }

@@ -45,7 +45,7 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 		group.Go(func() error { return a.store.RunJobs(ctx) })
 	}
 	if p.write {
-		writer := &ingestor.Writer{Stream: a.stream, Store: a.store, Log: a.settings.log}
+		writer := &ingestor.Writer{Stream: a.stream, Store: a.store, Metrics: a.settings.metrics, Log: a.settings.log}
 		group.Go(func() error { return writer.Run(ctx) })
 	}
 	if p.score {
@@ -94,6 +94,7 @@ func (a *app) read(ctx context.Context, p pipeline) error {
 
 // saveCounts moves the door's counts into the database every few seconds, and once more at the end.
 func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
+	unsaved := a.settings.metrics.Fault(a.settings.log, "the counts of the sources are not saved; trying again")
 	ticker := time.NewTicker(5 * time.Second)
 	defer ticker.Stop()
 	for {
@@ -103,8 +104,10 @@ func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
 			defer cancel()
 			return door.SaveCounts(last, a.store)
 		case <-ticker.C:
-			if err := door.SaveCounts(ctx, a.store); err != nil && ctx.Err() == nil {
-				a.settings.log.Warn("trying again", "error", err)
+			if err := door.SaveCounts(ctx, a.store); err == nil {
+				unsaved.Over()
+			} else if ctx.Err() == nil {
+				unsaved.Failed(err)
 			}
 		}
 	}
@@ -112,7 +115,7 @@ func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
 
 func (a *app) scorer(flags scoringFlags) *scorer.Service {
 	return &scorer.Service{
-		Stream: a.stream, Store: a.store, Log: a.settings.log, MinConfidence: flags.minConfidence,
+		Stream: a.stream, Store: a.store, Metrics: a.settings.metrics, Log: a.settings.log, MinConfidence: flags.minConfidence,
 		Open: a.settings.openModel, Default: scorer.BundledName,
 	}
 }

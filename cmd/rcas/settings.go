@@ -21,6 +21,7 @@ import (
 
 	"rcas/alert"
 	"rcas/market"
+	"rcas/telemetry"
 )
 
 // settings are what flags, variables and the YAML file say. A flag wins over its variable.
@@ -28,9 +29,10 @@ type settings struct {
 	databaseURL, natsURL, dataDir, configFile, modelsDir string
 	logLevel                                             slog.Level
 
-	file file
-	log  *slog.Logger
-	env  map[string]string // the RCAS_ variables that are not flags
+	file    file
+	log     *slog.Logger
+	metrics *telemetry.Metrics
+	env     map[string]string // the RCAS_ variables that are not flags
 }
 
 // file is the YAML file. Every key is optional.
@@ -84,6 +86,7 @@ func (s *settings) resolve(cmd *cobra.Command, environ []string) error {
 	}
 	s.dataDir = dir
 	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: s.logLevel}))
+	s.metrics = telemetry.New(version())
 	return s.readFile()
 }
 
