@@ -3,6 +3,7 @@ package market
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Matcher tells which coins a text speaks of. It is read-only once made and safe for concurrent use.
@@ -219,18 +220,68 @@ type reading struct {
 	certain, ambiguous, contexts []int32
 	// upper and lower count unknown words by the case of their letters.
 	upper, lower int
+	// spans are the places that name coins, where places is set.
+	places bool
+	spans  []span
+}
+
+// span is a place that names a coin; term is what company has to decide there, nil for nothing.
+type span struct {
+	start, end int
+	asset      int32
+	term       *term
+}
+
+// Mention is a place in a text that names a coin: the bytes from Start to before End, the sign of a cashtag or hashtag included.
+type Mention struct {
+	Start, End int
+	Symbol     string
 }
 
 // Match returns the symbols of the coins that text speaks of, sorted; nil for none.
 func (m *Matcher) Match(text string) []string {
-	var space [96]token
 	var small [3][16]int32
 	r := reading{certain: small[0][:0], ambiguous: small[1][:0], contexts: small[2][:0]}
-	tokens := m.tokens(text, space[:0], &r)
-	for i := 0; i < len(tokens); {
-		i += m.read(text, tokens[i:], &r)
-	}
+	m.readAll(text, &r)
 	return m.conclude(&r)
+}
+
+// Mentions returns the places where the text names the coins of [Matcher.Match], in their order; nil for none. Where one word names two
+// coins, both have it.
+func (m *Matcher) Mentions(text string) []Mention {
+	var small [3][16]int32
+	var spans [16]span
+	r := reading{certain: small[0][:0], ambiguous: small[1][:0], contexts: small[2][:0], places: true, spans: spans[:0]}
+	m.readAll(text, &r)
+	company := len(r.certain) > 0
+	var mentions []Mention
+	for _, s := range r.spans {
+		if s.term == nil || r.decides(s.term, company) {
+			mentions = append(mentions, Mention{s.start, s.end, m.symbols[s.asset]})
+		}
+	}
+	return mentions
+}
+
+func (m *Matcher) readAll(text string, r *reading) {
+	var space [96]token
+	tokens := m.tokens(text, space[:0], r)
+	for i := 0; i < len(tokens); {
+		i += m.read(text, tokens[i:], r)
+	}
+}
+
+// note keeps the place of tokens that name a coin.
+func (r *reading) note(text string, tokens []token, asset int32, undecided *term) {
+	if !r.places {
+		return
+	}
+	start := int(tokens[0].start)
+	if tokens[0].sigil != 0 {
+		_, size := utf8.DecodeLastRuneInString(strings.TrimRight(text[:start], " "))
+		start = len(strings.TrimRight(text[:start], " ")) - size
+	}
+	r.spans = append(r.spans, span{start, int(tokens[len(tokens)-1].end), asset, undecided})
 }
 
 // tokens cuts the text and looks its words up.
@@ -300,7 +351,7 @@ func (m *Matcher) read(text string, tokens []token, r *reading) int {
 		return 1
 	}
 	at, length := m.longest(text, tokens)
-	if length < 2 && first.sigil != 0 && m.readTag(first, r) {
+	if length < 2 && first.sigil != 0 && m.readTag(text, tokens[:1], r) {
 		return 1
 	}
 	if length == 0 {
@@ -316,8 +367,10 @@ func (m *Matcher) read(text string, tokens []token, r *reading) int {
 		case t.asset == excluded || t.traded && n.excludes() || !written && !(t.ambiguous && first.sigil != 0):
 		case written && (!t.ambiguous || first.sigil == '#' && !first.spaced || first.sigil == '$'):
 			r.certain = add(r.certain, t.asset)
+			r.note(text, tokens[:length], t.asset, nil)
 		default:
 			r.ambiguous = append(r.ambiguous, at, int32(i))
+			r.note(text, tokens[:length], t.asset, t)
 		}
 	}
 	return length
@@ -325,7 +378,8 @@ func (m *Matcher) read(text string, tokens []token, r *reading) int {
 
 // readTag takes in a cashtag or hashtag and tells whether it is known as such. An ambiguous ticker behind a lone dollar sign
 // ("$ one") is as ambiguous as without.
-func (m *Matcher) readTag(t *token, r *reading) bool {
+func (m *Matcher) readTag(text string, tokens []token, r *reading) bool {
+	t := &tokens[0]
 	v := m.vocabulary[t.word]
 	asset := v.hashtag
 	if t.sigil == '$' && !t.spaced {
@@ -335,6 +389,7 @@ func (m *Matcher) readTag(t *token, r *reading) bool {
 		return false
 	}
 	r.certain = add(r.certain, asset)
+	r.note(text, tokens, asset, nil)
 	return true
 }
 
@@ -388,8 +443,7 @@ func (m *Matcher) conclude(r *reading) []string {
 	company := len(r.certain) > 0
 	for i := 0; i < len(r.ambiguous); i += 2 {
 		t := &m.nodes[r.ambiguous[i]].terms[r.ambiguous[i+1]]
-		shouted := t.exact != nil && r.upper > r.lower && t.exact[0] == strings.ToUpper(t.exact[0])
-		if !shouted && (company || t.traded || slices.Contains(r.contexts, t.asset)) {
+		if r.decides(t, company) {
 			r.certain = add(r.certain, t.asset)
 		}
 	}
@@ -402,6 +456,12 @@ func (m *Matcher) conclude(r *reading) []string {
 		symbols[i] = m.symbols[asset]
 	}
 	return symbols
+}
+
+// decides tells whether an ambiguous term names its coin; company tells that a coin is named for certain.
+func (r *reading) decides(t *term, company bool) bool {
+	shouted := t.exact != nil && r.upper > r.lower && t.exact[0] == strings.ToUpper(t.exact[0])
+	return !shouted && (company || t.traded || slices.Contains(r.contexts, t.asset))
 }
 
 // add appends an asset that is not yet there.

@@ -2,6 +2,7 @@ package market
 
 import (
 	"fmt"
+	"maps"
 	"math/rand"
 	"slices"
 	"strings"
@@ -248,6 +249,27 @@ func TestMatcherIsLinear(t *testing.T) {
 	}
 }
 
+func TestMentions(t *testing.T) {
+	t.Parallel()
+	m := defaultMatcher(t)
+	for text, want := range map[string][]string{
+		"":                                 nil,
+		"nothing of the kind":              nil,
+		"$BTC and $eth, #Bitcoin":          {"$BTC BTC", "$eth ETH", "#Bitcoin BTC"},
+		"bitcoin cash is no bitcoin":       {"bitcoin cash BCH", "bitcoin BTC"},
+		"＄btc, $ BTC and 10btc":            {"＄btc BTC", "$ BTC BTC", "10btc BTC"},
+		"they link to a near thing":        nil,
+		"LINK beats bitcoin":               {"LINK LINK", "bitcoin BTC"},
+		"the ripple effect of ETHUSD 🚀eth": {"ETHUSD ETH", "eth ETH"},
+	} {
+		var got []string
+		for _, mention := range m.Mentions(text) {
+			got = append(got, text[mention.Start:mention.End]+" "+mention.Symbol)
+		}
+		require.Equal(t, want, got, "%q", text)
+	}
+}
+
 func FuzzMatcher(f *testing.F) {
 	m := defaultMatcher(f)
 	for _, seed := range []string{"$BTC to the moon", "http:// x.com/btc @eth #sol", "the ripple effect 🚀bitcoin’s", "\xff\x00$", "＃btc"} {
@@ -263,6 +285,13 @@ func FuzzMatcher(f *testing.F) {
 			require.True(t, known[symbol])
 		}
 		require.True(t, slices.IsSorted(symbols))
+		named := map[string]bool{}
+		for i, mention := range m.Mentions(text) {
+			require.True(t, 0 <= mention.Start && mention.Start < mention.End && mention.End <= len(text))
+			require.True(t, i == 0 || m.Mentions(text)[i-1].Start <= mention.Start)
+			named[mention.Symbol] = true
+		}
+		require.Equal(t, symbols, slices.Sorted(maps.Keys(named)), "each coin is named somewhere, and no other")
 		s := wordScanner{text: text}
 		for last := 0; ; {
 			w, ok := s.next()
@@ -291,6 +320,15 @@ func BenchmarkMatcher(b *testing.B) {
 		m.Match(texts[i%len(texts)])
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "texts/s")
+}
+
+func BenchmarkMentions(b *testing.B) {
+	m := defaultMatcher(b)
+	text := "Bitcoin Cash jumps 12% in an hour while Ripple and $XLM fall; is this the start of something new? Thread below 🚀🚀"
+	b.ReportAllocs()
+	for range b.N {
+		m.Mentions(text)
+	}
 }
 
 func ExampleMatcher() {

@@ -2,6 +2,24 @@ package market
 
 import "math"
 
+// Kind is who speaks in a post.
+type Kind string
+
+// The kinds.
+const (
+	// Person is somebody with something of their own to say.
+	Person Kind = "person"
+	// Advert promotes: giveaways, referrals, airdrops, paid signals, shilling.
+	Advert Kind = "advert"
+	// Bot reports by itself: prices, trades, large transfers.
+	Bot Kind = "bot"
+	// News is a headline, mostly with a link, without an opinion.
+	News Kind = "news"
+)
+
+// Kinds lists them in the order in which people are told of them.
+var Kinds = []Kind{Person, Advert, Bot, News}
+
 // Sentiment is what one model read in one post about one coin.
 type Sentiment struct {
 	Tweet  *Tweet
@@ -11,6 +29,8 @@ type Sentiment struct {
 	Negative, Neutral, Positive float32
 	// Skipped says why the model could not judge the post ("language", "no text"); empty where it could.
 	Skipped string
+	// Kind is who speaks; empty where no model has told.
+	Kind Kind
 }
 
 // Score is the post's mood in [-1, 1].

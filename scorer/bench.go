@@ -36,7 +36,8 @@ func Bench(ctx context.Context, model Model, texts []string, duration time.Durat
 	for len(texts) < benchBatch {
 		texts = append(texts[:len(texts):len(texts)], texts...)
 	}
-	if _, err := model.Score(ctx, texts[:benchBatch]); err != nil { // allocates what later calls use again
+	questions := Ask(texts...)
+	if _, err := model.Score(ctx, questions[:benchBatch]); err != nil { // allocates what later calls use again
 		return BenchResult{}, fmt.Errorf("benchmark model %s: %w", model.Name(), err)
 	}
 	var (
@@ -52,7 +53,7 @@ func Bench(ctx context.Context, model Model, texts []string, duration time.Durat
 				if at+benchBatch > len(texts) {
 					at = 0
 				}
-				_, errs[worker] = model.Score(ctx, texts[at:at+benchBatch])
+				_, errs[worker] = model.Score(ctx, questions[at:at+benchBatch])
 				at += benchBatch
 				done.Add(benchBatch)
 			}

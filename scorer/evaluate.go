@@ -132,18 +132,18 @@ func Evaluate(ctx context.Context, model Model, rows []Labelled) (Evaluation, er
 	counts := newTally(rows)
 	var elapsed time.Duration
 	for batch := range slices.Chunk(rows, evaluationBatch) {
-		texts := make([]string, len(batch))
+		questions := make([]Question, len(batch))
 		for i, row := range batch {
-			texts[i] = row.Text
+			questions[i].Text = row.Text
 		}
 		start := time.Now()
-		results, err := model.Score(ctx, texts)
+		results, err := model.Score(ctx, questions)
 		if err != nil {
 			return Evaluation{}, fmt.Errorf("evaluate model %s: %w", model.Name(), err)
 		}
 		elapsed += time.Since(start)
 		for i, row := range batch {
-			counts.add(row, results[i])
+			counts.add(row, results[i].Probabilities)
 		}
 	}
 	evaluation := counts.evaluation()

@@ -16,29 +16,22 @@ import (
 	"rcas/scorer/onnx"
 )
 
-// Probabilities are what a model reads in one text. They sum to one.
-type Probabilities struct {
-	Negative float32 `json:"negative"`
-	Neutral  float32 `json:"neutral"`
-	Positive float32 `json:"positive"`
-}
-
 // Model judges texts. Its methods may be called by many goroutines at once, Close after all others have returned.
 type Model interface {
 	// Name identifies the model; sentiments are stored under it.
 	Name() string
 	// Languages are the ISO 639-1 codes that the model was made for; none means any language.
 	Languages() []string
-	// Score judges each text, and returns as many results in the same order. Any text is fine: empty, of any length, in any
-	// script, invalid UTF-8. Where a text leaves the model nothing to read, the result is plainly neutral; [Judgeable] tells
+	// TellsKinds says whether the answers of Score say who speaks.
+	TellsKinds() bool
+	// Score answers each question, and returns as many answers in the same order; questions about one text that follow each other
+	// cost a model that does not care about the coin no more than one. Any text is fine: empty, of any length, in any
+	// script, invalid UTF-8. Where a text leaves the model nothing to read, the answer is plainly neutral; [Judgeable] tells
 	// such texts beforehand. The error concerns the whole batch: a model that fails to run, or a context that ended.
-	Score(ctx context.Context, texts []string) ([]Probabilities, error)
+	Score(ctx context.Context, questions []Question) ([]Judgement, error)
 	// Close frees the model's memory.
 	Close() error
 }
-
-// neutral is the result for a text that holds nothing to judge.
-var neutral = Probabilities{Neutral: 1}
 
 // Options say how a model runs. The zero value is right for one of several workers on a machine.
 type Options struct {

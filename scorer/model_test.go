@@ -84,16 +84,16 @@ func TestBundledIsTheDirectoryOfItsName(t *testing.T) {
 	model := load(t, filepath.Join("models", scorer.BundledName))
 	require.Equal(t, scorer.BundledName, model.Name())
 	text := []string{"great news, bad news"}
-	fromDirectory, err := model.Score(context.Background(), text)
+	fromDirectory, err := model.Score(context.Background(), scorer.Ask(text...))
 	require.NoError(t, err)
-	fromBinary, err := bundled(t).Score(context.Background(), text)
+	fromBinary, err := bundled(t).Score(context.Background(), scorer.Ask(text...))
 	require.NoError(t, err)
 	require.Equal(t, fromDirectory, fromBinary)
 }
 
 func TestNegationTurnsAMood(t *testing.T) {
 	t.Parallel()
-	got, err := bundled(t).Score(context.Background(), []string{"this is good", "this is not good"})
+	got, err := bundled(t).Score(context.Background(), scorer.Ask("this is good", "this is not good"))
 	require.NoError(t, err)
 	require.Greater(t, got[0].Positive, got[0].Negative)
 	require.Greater(t, got[1].Negative, got[1].Positive)

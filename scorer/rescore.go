@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"rcas/market"
 	"rcas/store"
 )
 
@@ -18,6 +19,8 @@ const rescoreBatch = 1000
 type Rescore struct {
 	Store *store.Store
 	Model Model
+	// Matcher as in [Service].
+	Matcher *market.Matcher
 	// From and To bound the posts' times: From is in, To is out.
 	From, To time.Time
 	// Rate is the most posts per second; zero means as fast as it goes.
@@ -60,7 +63,7 @@ func (r Rescore) Run(ctx context.Context) (int64, error) {
 		limit = rate.NewLimiter(rate.Limit(r.Rate), rescoreBatch)
 	}
 	var done, added int64
-	terms := NewTerms()
+	reader := Reader{Model: r.Model, Matcher: r.Matcher, Terms: NewTerms(), MinConfidence: r.MinConfidence}
 	position := store.Position{Time: r.From}
 	for {
 		tweets, err := r.Store.Unscored(ctx, r.Model.Name(), position, r.To, rescoreBatch)
@@ -70,7 +73,7 @@ func (r Rescore) Run(ctx context.Context) (int64, error) {
 		if err := limit.WaitN(ctx, len(tweets)); err != nil {
 			return added, fmt.Errorf("rescore: %w", err)
 		}
-		posts, err := Read(ctx, r.Model, tweets, r.MinConfidence, terms)
+		posts, err := reader.Read(ctx, tweets)
 		if err != nil {
 			return added, err
 		}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +39,8 @@ const modelRetry = time.Minute
 type Service struct {
 	Stream *stream.Stream
 	Store  *store.Store
+	// Matcher finds where posts name their coins.
+	Matcher *market.Matcher
 	// Open loads a model by the name that the table models knows it by.
 	Open func(ctx context.Context, name string) (Model, error)
 	// Default is the model to activate where none is active yet.
@@ -191,7 +192,8 @@ func (s *Service) score(ctx context.Context, batch []*stream.Message) error {
 			tweets = append(tweets, t)
 		}
 	}
-	posts, err := Read(ctx, s.model, tweets, s.MinConfidence, s.terms)
+	reader := Reader{Model: s.model, Matcher: s.Matcher, Terms: s.terms, MinConfidence: s.MinConfidence}
+	posts, err := reader.Read(ctx, tweets)
 	if err != nil {
 		return err
 	}
@@ -237,54 +239,4 @@ type live struct {
 	Model  string    `json:"model"`
 	Score  float64   `json:"score"`
 	Weight float64   `json:"weight"`
-}
-
-// Read lets a model judge posts: each post once, in the order given, those that it can't judge with the reason.
-func Read(ctx context.Context, model Model, tweets []*market.Tweet, minConfidence float32, terms *Terms) ([]store.ScoredPost, error) {
-	posts := make([]store.ScoredPost, 0, len(tweets))
-	var texts []string
-	var judged []int
-	type key struct { // of the post's row
-		source, id string
-		micros     int64
-	}
-	seen := make(map[key]bool, len(tweets))
-	for _, t := range tweets {
-		if k := (key{t.Source, t.ID, t.Time.UnixMicro()}); seen[k] {
-			continue
-		} else {
-			seen[k] = true
-		}
-		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t), Terms: terms.Of(t.Text)}
-		switch {
-		case !Judgeable(t.Text):
-			post.Sentiment.Skipped = SkippedNoText
-		case !speaks(model, t.Lang):
-			post.Sentiment.Skipped = SkippedLanguage
-		default:
-			judged, texts = append(judged, len(posts)), append(texts, t.Text)
-		}
-		posts = append(posts, post)
-	}
-	probabilities, err := model.Score(ctx, texts)
-	if err != nil {
-		return nil, fmt.Errorf("score %d posts with %s: %w", len(texts), model.Name(), err)
-	}
-	if len(probabilities) != len(texts) {
-		return nil, errors.New("the model returned another number of results than it was given texts")
-	}
-	for i, p := range probabilities {
-		s := &posts[judged[i]].Sentiment
-		s.Negative, s.Neutral, s.Positive = p.Negative, p.Neutral, p.Positive
-		if max(p.Negative, p.Neutral, p.Positive) < minConfidence {
-			s.Skipped = SkippedConfidence
-		}
-	}
-	return posts, nil
-}
-
-// speaks tells whether a model judges a language. A text whose language nobody knows (often too short to tell) is judged.
-func speaks(model Model, lang string) bool {
-	languages := model.Languages()
-	return lang == "" || len(languages) == 0 || slices.Contains(languages, lang)
 }

@@ -36,9 +36,9 @@ type renamed struct {
 
 func (r renamed) Name() string { return r.name }
 
-func (r renamed) Score(ctx context.Context, texts []string) ([]scorer.Probabilities, error) {
-	r.scored.Add(int64(len(texts)))
-	return r.Model.Score(ctx, texts)
+func (r renamed) Score(ctx context.Context, questions []scorer.Question) ([]scorer.Judgement, error) {
+	r.scored.Add(int64(len(questions)))
+	return r.Model.Score(ctx, questions)
 }
 
 // bench is a store, a stream and a running service.
@@ -66,7 +66,7 @@ func prepare(t *testing.T) (*bench, *scorer.Service) {
 	require.NoError(t, err)
 	t.Cleanup(b.stream.Close)
 	return b, &scorer.Service{
-		Stream: b.stream, Store: b.store, Default: "first", Log: slog.New(slog.DiscardHandler),
+		Stream: b.stream, Store: b.store, Matcher: market.NewMatcher(nil), Default: "first", Log: slog.New(slog.DiscardHandler),
 		Open: func(ctx context.Context, name string) (scorer.Model, error) {
 			if b.scored[name] == nil {
 				return nil, errors.New("there is no such model")
@@ -247,7 +247,7 @@ func TestRescoreGoesOnWhereItStopped(t *testing.T) {
 	require.NoError(t, err)
 	defer model.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := scorer.Rescore{Store: s, Model: model, From: noon, To: noon.Add(2400 * time.Second), Progress: func(done, _ int64) { cancel() }}
+	r := scorer.Rescore{Store: s, Model: model, Matcher: market.NewMatcher(nil), From: noon, To: noon.Add(2400 * time.Second), Progress: func(done, _ int64) { cancel() }}
 	first, err := r.Run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 1000, first)
@@ -287,18 +287,20 @@ func TestConfidenceFloor(t *testing.T) {
 	defer model.Close()
 	tweets := []*market.Tweet{post(1, "I love bitcoin, what a great day! So happy", "en"), post(2, "bitcoin and then the thing of it", "en"),
 		post(3, "this is terrible, I hate bitcoin, total scam", "en")}
-	all, err := scorer.Read(t.Context(), model, tweets, 0, scorer.NewTerms())
+	reader := scorer.Reader{Model: model, Matcher: market.NewMatcher(nil), Terms: scorer.NewTerms()}
+	all, err := reader.Read(t.Context(), tweets)
 	require.NoError(t, err)
 	for _, floor := range all {
-		confidence := max(floor.Sentiment.Negative, floor.Sentiment.Neutral, floor.Sentiment.Positive)
-		posts, err := scorer.Read(t.Context(), model, tweets, confidence, scorer.NewTerms())
+		confidence := max(floor.Sentiments[0].Negative, floor.Sentiments[0].Neutral, floor.Sentiments[0].Positive)
+		reader.MinConfidence = confidence
+		posts, err := reader.Read(t.Context(), tweets)
 		require.NoError(t, err)
 		for i, p := range posts {
 			want := ""
-			if max(all[i].Sentiment.Negative, all[i].Sentiment.Neutral, all[i].Sentiment.Positive) < confidence {
+			if max(all[i].Sentiments[0].Negative, all[i].Sentiments[0].Neutral, all[i].Sentiments[0].Positive) < confidence {
 				want = scorer.SkippedConfidence
 			}
-			require.Equal(t, want, p.Sentiment.Skipped, "post %d, floor %f", i, confidence)
+			require.Equal(t, want, p.Sentiments[0].Skipped, "post %d, floor %f", i, confidence)
 		}
 	}
 }

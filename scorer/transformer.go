@@ -296,14 +296,23 @@ type tokenized struct {
 	ids  []int64
 }
 
-func (m *transformer) Score(ctx context.Context, texts []string) ([]Probabilities, error) {
-	results := make([]Probabilities, len(texts))
-	for i := range results {
-		results[i] = neutral
+// TellsKinds is false: text classifiers of others know moods alone.
+func (m *transformer) TellsKinds() bool { return false }
+
+// Score judges texts as wholes, whatever the coin.
+func (m *transformer) Score(ctx context.Context, questions []Question) ([]Judgement, error) {
+	results := make([]Judgement, len(questions))
+	texts, places := distinctTexts(questions)
+	answers := make([]Judgement, len(texts))
+	for i := range answers {
+		answers[i] = neutral
 	}
-	err := m.logits(ctx, texts, func(text int, logits []float32) { results[text] = m.probabilities(logits) })
+	err := m.logits(ctx, texts, func(text int, logits []float32) { answers[text].Probabilities = m.probabilities(logits) })
 	if err != nil {
 		return nil, fmt.Errorf("score texts with model %s: %w", m.name, err)
+	}
+	for i, place := range places {
+		results[i] = answers[place]
 	}
 	return results, nil
 }

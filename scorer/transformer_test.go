@@ -143,7 +143,7 @@ func TestTransformerScore(t *testing.T) {
 			t.Parallel()
 			m := loadDir(t, modelDir(t, name))
 			texts, logits := expected(t, name)
-			results, err := m.Score(context.Background(), texts)
+			results, err := m.Score(context.Background(), Ask(texts...))
 			require.NoError(t, err)
 			for i, p := range results {
 				require.InDelta(t, 1, p.Negative+p.Neutral+p.Positive, 1e-5)
@@ -174,7 +174,7 @@ func TestTransformerHardTexts(t *testing.T) {
 		"\xff\xfe\x00", "עברית and العربية", string([]byte{0xE2, 0x80})}
 	for name := range tokenizers {
 		m := loadDir(t, modelDir(t, name))
-		results, err := m.Score(context.Background(), texts)
+		results, err := m.Score(context.Background(), Ask(texts...))
 		require.NoError(t, err)
 		require.Len(t, results, len(texts))
 		for _, p := range results {
@@ -190,12 +190,12 @@ func TestTransformerConcurrent(t *testing.T) {
 	t.Parallel()
 	m := loadDir(t, modelDir(t, "bert"))
 	texts, _ := expected(t, "bert")
-	want, err := m.Score(context.Background(), texts)
+	want, err := m.Score(context.Background(), Ask(texts...))
 	require.NoError(t, err)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			got, err := m.Score(context.Background(), texts)
+			got, err := m.Score(context.Background(), Ask(texts...))
 			if err != nil || !slices.Equal(want, got) {
 				t.Errorf("another result at the same time: %v", err)
 			}
@@ -206,7 +206,7 @@ func TestTransformerConcurrent(t *testing.T) {
 	stopped := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(stopped)
-	_, err = m.Score(ctx, texts)
+	_, err = m.Score(ctx, Ask(texts...))
 	require.ErrorIs(t, err, stopped)
 }
 
@@ -325,7 +325,7 @@ func BenchmarkTransformerScore(b *testing.B) {
 	m := loadDir(b, modelDir(b, "bert"))
 	texts, _ := expected(b, "bert")
 	for b.Loop() {
-		_, err := m.Score(context.Background(), texts)
+		_, err := m.Score(context.Background(), Ask(texts...))
 		require.NoError(b, err)
 	}
 	b.ReportMetric(float64(b.N*len(texts))/b.Elapsed().Seconds(), "texts/s")

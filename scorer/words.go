@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"sync"
 
+	"rcas/market"
 	"rcas/scorer/lexer"
 	"rcas/scorer/onnx"
 )
@@ -32,14 +33,16 @@ type wordsModel struct {
 	languages []string
 	session   *onnx.Session
 	maxWords  int
-	columns   [3]int // where the graph's output has negative, neutral and positive
+	columns   [3]int        // where the graph's output has negative, neutral and positive
+	kinds     []market.Kind // what the columns of the graph's second output mean; none: it tells no kinds
 	scratch   sync.Pool
 }
 
 // loadWords opens a model of RCAS's own form and checks that graph and configuration fit each other.
 func loadWords(files fs.FS, config modelConfig, options Options) (Model, error) {
 	var own struct {
-		MaxWords int `json:"max_words"`
+		MaxWords int           `json:"max_words"`
+		Kinds    []market.Kind `json:"kinds"`
 	}
 	if err := json.Unmarshal(config.Raw, &own); err != nil {
 		return nil, fmt.Errorf("config.json: %w", err)
@@ -51,6 +54,9 @@ func loadWords(files fs.FS, config modelConfig, options Options) (Model, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := checkKinds(own.Kinds); err != nil {
+		return nil, err
+	}
 	graph, err := fs.ReadFile(files, "model.onnx")
 	if err != nil {
 		return nil, fmt.Errorf("read its graph: %w", err)
@@ -60,7 +66,7 @@ func loadWords(files fs.FS, config modelConfig, options Options) (Model, error) 
 		return nil, err
 	}
 	model := &wordsModel{name: config.Name, languages: config.Languages, session: session, maxWords: own.MaxWords,
-		columns: columns}
+		columns: columns, kinds: own.Kinds}
 	model.scratch.New = func() any { return new(wordsScratch) }
 	if err := model.probe(); err != nil {
 		return nil, errors.Join(err, session.Close())
@@ -87,36 +93,84 @@ func threeColumns(labels map[string]string) (columns [3]int, err error) {
 	return columns, nil
 }
 
+// checkKinds wants each kind once, or none.
+func checkKinds(kinds []market.Kind) error {
+	if len(kinds) == 0 {
+		return nil
+	}
+	if len(kinds) != len(market.Kinds) {
+		return fmt.Errorf("config.json: kinds has %d names, not the %d of %v", len(kinds), len(market.Kinds), market.Kinds)
+	}
+	for i, kind := range kinds {
+		if !slices.Contains(market.Kinds, kind) || slices.Contains(kinds[:i], kind) {
+			return fmt.Errorf("config.json: kinds says %q; it must name %v, each once, in the order of the graph's columns", kind, market.Kinds)
+		}
+	}
+	return nil
+}
+
 // probe runs the graph once, so that a file that cannot work fails when it is loaded.
 func (m *wordsModel) probe() error {
 	inputs := m.session.Inputs()
 	if len(inputs) != 1 || inputs[0].Type != "string" || len(inputs[0].Shape) != 1 {
 		return fmt.Errorf("the graph takes %v, not one vector of strings: is it a model of another kind than config.json says?", inputs)
 	}
-	result, err := m.session.RunTexts([]string{"good news", "why"})
+	outputs, err := m.session.RunTexts([]string{"good news", "why"})
 	if err != nil {
 		return err
 	}
-	if result.Rows != 2 || result.Columns != 3 {
+	if result := outputs[0]; result.Rows != 2 || result.Columns != 3 {
 		return fmt.Errorf("the graph returned a %d×%d matrix for two texts, not 2×3 as config.json's labels say", result.Rows,
 			result.Columns)
 	}
-	for row := range 2 {
-		p := m.probabilities(result, row)
-		if sum := p.Negative + p.Neutral + p.Positive; !(p.Negative >= 0 && p.Neutral >= 0 && p.Positive >= 0 && sum > 0.99 && sum < 1.01) {
-			return fmt.Errorf("the graph's output %v is no probabilities: it must end in a softmax", p)
+	if len(m.kinds) > 0 {
+		if len(outputs) < 2 {
+			return errors.New("config.json names kinds, but the graph has no second output for them")
+		}
+		if result := outputs[1]; result.Rows != 2 || result.Columns != len(m.kinds) {
+			return fmt.Errorf("the graph's second output is a %d×%d matrix for two texts, not 2×%d as config.json's kinds say", result.Rows,
+				result.Columns, len(m.kinds))
+		}
+	}
+	for _, output := range outputs[:1+min(len(m.kinds), 1)] {
+		for row := range 2 {
+			if values := output.Data[row*output.Columns:][:output.Columns]; !isDistribution(values) {
+				return fmt.Errorf("the graph's output %v is no probabilities: it must end in a softmax", values)
+			}
 		}
 	}
 	return nil
 }
 
-// probabilities reads one row of the graph's output.
-func (m *wordsModel) probabilities(output onnx.Matrix[float32], row int) Probabilities {
-	values := output.Data[row*output.Columns:]
-	return Probabilities{values[m.columns[Negative]], values[m.columns[Neutral]], values[m.columns[Positive]]}
+// isDistribution tells whether the numbers are probabilities that sum to one.
+func isDistribution(values []float32) bool {
+	sum := float32(0)
+	for _, v := range values {
+		if !(v >= 0) { // nor NaN
+			return false
+		}
+		sum += v
+	}
+	return sum > 0.99 && sum < 1.01
+}
+
+// judgement reads one row of the graph's outputs.
+func (m *wordsModel) judgement(outputs []onnx.Matrix[float32], row int) Judgement {
+	values := outputs[0].Data[row*outputs[0].Columns:]
+	j := Judgement{Probabilities: Probabilities{values[m.columns[Negative]], values[m.columns[Neutral]], values[m.columns[Positive]]}}
+	if len(m.kinds) > 0 {
+		shares := outputs[1].Data[row*len(m.kinds):][:len(m.kinds)]
+		for i, share := range shares {
+			if i == 0 || share > j.KindProbability {
+				j.Kind, j.KindProbability = m.kinds[i], share
+			}
+		}
+	}
+	return j
 }
 
 func (m *wordsModel) Name() string        { return m.name }
+func (m *wordsModel) TellsKinds() bool    { return len(m.kinds) > 0 }
 func (m *wordsModel) Languages() []string { return slices.Clone(m.languages) }
 func (m *wordsModel) Close() error        { return m.session.Close() }
 
@@ -134,10 +188,11 @@ type splitPost struct {
 	line  string
 }
 
-func (m *wordsModel) Score(ctx context.Context, texts []string) ([]Probabilities, error) {
+func (m *wordsModel) Score(ctx context.Context, questions []Question) ([]Judgement, error) {
 	scratch := m.scratch.Get().(*wordsScratch)
 	defer m.scratch.Put(scratch)
-	results := make([]Probabilities, len(texts))
+	texts, places := distinctTexts(questions)
+	results := make([]Judgement, len(texts))
 	scratch.posts = scratch.posts[:0]
 	for i, text := range texts {
 		scratch.words.Split(text, m.maxWords)
@@ -157,21 +212,25 @@ func (m *wordsModel) Score(ctx context.Context, texts []string) ([]Probabilities
 			return nil, fmt.Errorf("score texts with model %s: %w", m.name, err)
 		}
 	}
-	return results, nil
+	answers := make([]Judgement, len(questions))
+	for i, place := range places {
+		answers[i] = results[place]
+	}
+	return answers, nil
 }
 
 // run judges one batch.
-func (m *wordsModel) run(scratch *wordsScratch, batch []splitPost, results []Probabilities) error {
+func (m *wordsModel) run(scratch *wordsScratch, batch []splitPost, results []Judgement) error {
 	scratch.texts = scratch.texts[:0]
 	for _, post := range batch {
 		scratch.texts = append(scratch.texts, post.line)
 	}
-	output, err := m.session.RunTexts(scratch.texts)
+	outputs, err := m.session.RunTexts(scratch.texts)
 	if err != nil {
 		return err
 	}
 	for row, post := range batch {
-		results[post.text] = m.probabilities(output, row)
+		results[post.text] = m.judgement(outputs, row)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/market"
 	"rcas/scorer"
 )
 
@@ -50,11 +51,11 @@ func TestLoadRunsAModelDirectory(t *testing.T) {
 	require.Equal(t, "moods", model.Name())
 	require.Equal(t, []string{"en", "de"}, model.Languages())
 
-	got, err := model.Score(context.Background(), []string{"GOOD!", "", "bad", "so, so"})
+	got, err := model.Score(context.Background(), scorer.Ask("GOOD!", "", "bad", "so, so"))
 	require.NoError(t, err)
 	require.Len(t, got, 4)
 	require.Greater(t, got[0].Positive, float32(0.9))
-	require.Equal(t, scorer.Probabilities{Neutral: 1}, got[1])
+	require.Equal(t, scorer.Judgement{Probabilities: scorer.Probabilities{Neutral: 1}}, got[1])
 	require.Greater(t, got[2].Negative, float32(0.9))
 	require.Greater(t, got[3].Neutral, float32(0.9))
 
@@ -64,8 +65,43 @@ func TestLoadRunsAModelDirectory(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = model.Score(ctx, []string{"good"})
+	_, err = model.Score(ctx, scorer.Ask("good"))
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// kindsConfig fits testdata/kinds.onnx, to which "bad" is an advert, "so" news, and unknown words are a bot's.
+var kindsConfig = strings.Replace(moodsConfig, "{", `{"kinds": ["person", "advert", "bot", "news"], `, 1)
+
+func TestAModelTellsWhoSpeaks(t *testing.T) {
+	t.Parallel()
+	model := load(t, directory(t, kindsConfig, "kinds.onnx"))
+	require.True(t, model.TellsKinds())
+	got, err := model.Score(context.Background(), scorer.Ask("good", "bad", "so, so", "what", ""))
+	require.NoError(t, err)
+	for i, want := range []market.Kind{market.Person, market.Advert, market.News, market.Bot} {
+		require.Equal(t, want, got[i].Kind)
+		require.Greater(t, got[i].KindProbability, float32(0.9))
+	}
+	require.Greater(t, got[1].Negative, float32(0.9), "and how it feels")
+	require.Empty(t, got[4].Kind)
+
+	swapped := load(t, directory(t, strings.Replace(kindsConfig, `"person", "advert"`, `"advert", "person"`, 1), "kinds.onnx"))
+	got, err = swapped.Score(context.Background(), scorer.Ask("good"))
+	require.NoError(t, err)
+	require.Equal(t, market.Advert, got[0].Kind, "the columns are as config.json says")
+
+	plain := load(t, directory(t, moodsConfig, "kinds.onnx"))
+	require.False(t, plain.TellsKinds(), "what config.json does not name is not used")
+}
+
+func TestQuestionsAboutOneTextGetOneAnswerEach(t *testing.T) {
+	t.Parallel()
+	model := load(t, directory(t, moodsConfig, "moods.onnx"))
+	got, err := model.Score(context.Background(), []scorer.Question{{Text: "good", Symbol: "BTC"}, {Text: "good", Symbol: "ETH"}, {Text: "bad", Symbol: "ETH"}})
+	require.NoError(t, err)
+	require.Len(t, got, 3)
+	require.Equal(t, got[0], got[1])
+	require.Greater(t, got[2].Negative, float32(0.9))
 }
 
 func TestTheDirectorysNameIsTheModels(t *testing.T) {
@@ -78,7 +114,7 @@ func TestLoadFollowsTheLabelsOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	config := strings.NewReplacer("negative", "positive", "positive", "negative").Replace(moodsConfig)
 	model := load(t, directory(t, config, "moods.onnx"))
-	got, err := model.Score(context.Background(), []string{"good"})
+	got, err := model.Score(context.Background(), scorer.Ask("good"))
 	require.NoError(t, err)
 	require.Greater(t, got[0].Negative, float32(0.9))
 }
@@ -87,7 +123,7 @@ func TestLoadReadsAsManyWordsAsTheConfigurationSays(t *testing.T) {
 	t.Parallel()
 	model := load(t, directory(t, moodsConfig, "moods.onnx"))
 	text := "good one two three four five six seven"
-	got, err := model.Score(context.Background(), []string{text, text + strings.Repeat(" bad", 10)})
+	got, err := model.Score(context.Background(), scorer.Ask(text, text+strings.Repeat(" bad", 10)))
 	require.NoError(t, err)
 	require.Equal(t, got[0], got[1])
 }
@@ -110,6 +146,11 @@ func TestLoadRefusesWhatCannotRun(t *testing.T) {
 		"a graph of two classes":  {moodsConfig, "two_columns.onnx", "2×2 matrix"},
 		"a graph without softmax": {moodsConfig, "logits.onnx", "softmax"},
 		"a graph to integers":     {moodsConfig, "integers.onnx", "no matrix of floats"},
+		"three kinds":             {strings.Replace(kindsConfig, `, "news"`, "", 1), "kinds.onnx", "kinds has 3 names"},
+		"a kind twice":            {strings.Replace(kindsConfig, "news", "bot", 1), "kinds.onnx", `kinds says "bot"`},
+		"an unknown kind":         {strings.Replace(kindsConfig, "news", "cat", 1), "kinds.onnx", `kinds says "cat"`},
+		"kinds without output":    {kindsConfig, "moods.onnx", "no second output"},
+		"a graph of three kinds":  {kindsConfig, "three_kinds.onnx", "2×3 matrix for two texts, not 2×4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,7 +200,7 @@ func TestScoreTakesAnyText(t *testing.T) {
 		strings.Repeat("&amp;", 20_000), strings.Repeat("'", 100_000), "שלום עולם bitcoin مرحبا", "买入 比特币 now", "e\u0301\u200d\u200b\ufeff",
 		strings.Repeat("\xf0\x9f", 50_000), "1" + strings.Repeat(".1", 50_000),
 	}
-	got, err := model.Score(context.Background(), texts)
+	got, err := model.Score(context.Background(), scorer.Ask(texts...))
 	require.NoError(t, err)
 	require.Len(t, got, len(texts))
 	for i, p := range got {
@@ -175,7 +216,7 @@ func TestScoreIsTheSameFromManyGoroutinesAndInAnyBatch(t *testing.T) {
 	for i := range texts {
 		texts[i] = strings.TrimSpace(strings.Repeat(texts[i]+" the ", 1+i%5))
 	}
-	want, err := model.Score(context.Background(), texts)
+	want, err := model.Score(context.Background(), scorer.Ask(texts...))
 	require.NoError(t, err)
 	var workers sync.WaitGroup
 	for worker := range 8 {
@@ -187,7 +228,7 @@ func TestScoreIsTheSameFromManyGoroutinesAndInAnyBatch(t *testing.T) {
 				for _, i := range order {
 					batch = append(batch, texts[i])
 				}
-				got, err := model.Score(context.Background(), batch)
+				got, err := model.Score(context.Background(), scorer.Ask(batch...))
 				if err != nil {
 					t.Error(err)
 					return

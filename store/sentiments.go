@@ -15,8 +15,9 @@ const TermBucket = 5 * time.Minute
 
 // ScoredPost is one post as one model read it: a row of sentiments for each of the post's symbols.
 type ScoredPost struct {
-	Tweet     *market.Tweet
-	Sentiment market.Sentiment // without Symbol: it holds for each of the post's
+	Tweet *market.Tweet
+	// Sentiments are those about each of Tweet.Symbols, in their order; what names tweet, symbol and model is filled in here.
+	Sentiments []market.Sentiment
 	// AuthorHash counts authors, TextHash finds repeats.
 	AuthorHash int32
 	TextHash   int64
@@ -112,7 +113,7 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		var late sentimentColumns
 		if _, err := pgx.ForEachRow(query, []any{&ord, &first, &isLate}, func() error {
 			post := &posts[rows.owner[ord-1]]
-			row := post.Sentiment
+			row := post.Sentiments[rows.place[ord-1]]
 			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
 			stored.Added = append(stored.Added, row)
 			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
@@ -172,7 +173,7 @@ type sentimentColumns struct {
 	authorHash                  []int32
 	textHash                    []int64
 	first, last                 time.Time
-	owner                       []int // index of the post that each row belongs to
+	owner, place                []int // index of the post that each row belongs to, and of its coin there
 }
 
 func sentimentRows(posts []ScoredPost) *sentimentColumns {
@@ -185,18 +186,19 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 		if len(c.owner) == 0 || t.Time.After(c.last) {
 			c.last = t.Time
 		}
-		for _, symbol := range t.Symbols {
+		for place, symbol := range t.Symbols {
+			mood := &p.Sentiments[place]
 			c.time, c.source, c.id, c.symbol = append(c.time, t.Time), append(c.source, t.Source), append(c.id, t.ID), append(c.symbol, symbol)
-			if p.Sentiment.Skipped == "" {
-				c.negative, c.neutral = append(c.negative, &p.Sentiment.Negative), append(c.neutral, &p.Sentiment.Neutral)
-				c.positive, c.skipped = append(c.positive, &p.Sentiment.Positive), append(c.skipped, nil)
+			if mood.Skipped == "" {
+				c.negative, c.neutral = append(c.negative, &mood.Negative), append(c.neutral, &mood.Neutral)
+				c.positive, c.skipped = append(c.positive, &mood.Positive), append(c.skipped, nil)
 			} else {
 				c.negative, c.neutral = append(c.negative, nil), append(c.neutral, nil)
-				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &p.Sentiment.Skipped)
+				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &mood.Skipped)
 			}
 			c.weight, c.reach, c.repost = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach()), append(c.repost, t.Repost)
 			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
-			c.owner = append(c.owner, i)
+			c.owner, c.place = append(c.owner, i), append(c.place, place)
 		}
 	}
 	return c

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,8 +89,14 @@ func TestAFailedMigrationLeavesNothingHalfDone(t *testing.T) {
 }
 
 func scored(t *market.Tweet, terms ...string) store.ScoredPost {
-	return store.ScoredPost{Tweet: t, Sentiment: market.Sentiment{Negative: 0.25, Neutral: 0.25, Positive: 0.5}, AuthorHash: 7,
-		TextHash: int64(len(t.Text)), Terms: terms}
+	p := store.ScoredPost{Tweet: t, AuthorHash: 7, TextHash: int64(len(t.Text)), Terms: terms}
+	feel(&p, market.Sentiment{Negative: 0.25, Neutral: 0.25, Positive: 0.5})
+	return p
+}
+
+// feel gives a post one mood about all of its coins.
+func feel(p *store.ScoredPost, mood market.Sentiment) {
+	p.Sentiments = slices.Repeat([]market.Sentiment{mood}, len(p.Tweet.Symbols))
 }
 
 func TestSentimentsAndTermsCountOnce(t *testing.T) {
@@ -97,7 +104,7 @@ func TestSentimentsAndTermsCountOnce(t *testing.T) {
 	s := storetest.New(t)
 	a, b := scored(tweet(1, noon), "moon", "pump"), scored(tweet(2, noon.Add(time.Minute)), "moon")
 	b.TextHash = 99
-	b.Sentiment.Skipped = "language"
+	feel(&b, market.Sentiment{Skipped: "language"})
 	for _, batch := range [][]store.ScoredPost{{a}, {a, b}, {b}} {
 		_, err := s.InsertSentiments(t.Context(), "m1", batch)
 		require.NoError(t, err)
@@ -292,11 +299,12 @@ func TestWindowsEqualRawRows(t *testing.T) {
 			prices = append(prices, &market.Price{Venue: []string{"v", "w"}[rng.IntN(2)], Symbol: []string{"BTC", "ETH"}[rng.IntN(2)],
 				TradeID: fmt.Sprint(id), Time: at, Price: 1 + rng.Float64(), Volume: rng.Float64(), ReceivedAt: at})
 			p := scored(tweet(id, noon.Add(time.Duration(id)*97*time.Second)), "moon")
-			p.Sentiment.Negative, p.Sentiment.Positive = rng.Float32()/2, rng.Float32()/2
+			mood := market.Sentiment{Negative: rng.Float32() / 2, Positive: rng.Float32() / 2}
 			p.TextHash, p.AuthorHash = rng.Int64N(300), rng.Int32()
 			if rng.IntN(5) == 0 {
-				p.Sentiment.Skipped = "language"
+				mood.Skipped = "language"
 			}
+			feel(&p, mood)
 			posts = append(posts, p)
 		}
 		_, err := s.InsertPrices(t.Context(), prices)

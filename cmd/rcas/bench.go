@@ -239,13 +239,13 @@ func (b *benchmark) score(ctx context.Context, sample []*market.Tweet) (int, tim
 		return 0, 0, err
 	}
 	defer model.Close()
-	terms := scorer.NewTerms()
+	reader := scorer.Reader{Model: model, Matcher: market.NewMatcher(b.settings.file.Assets), Terms: scorer.NewTerms()}
 	started := time.Now()
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
 	for from := 0; from < len(sample); from += 2000 {
 		group.Go(func() error {
-			_, err := scorer.Read(ctx, model, sample[from:min(from+2000, len(sample))], 0, terms)
+			_, err := reader.Read(ctx, sample[from:min(from+2000, len(sample))])
 			return err
 		})
 	}
@@ -280,7 +280,7 @@ func (b *benchmark) insert(ctx context.Context, sample []*market.Tweet) (int, ti
 		}
 		posts := make([]store.ScoredPost, len(batch))
 		for i, t := range batch {
-			posts[i] = store.ScoredPost{Tweet: t, TextHash: int64(from + i), AuthorHash: int32(i)}
+			posts[i] = store.ScoredPost{Tweet: t, Sentiments: make([]market.Sentiment, len(t.Symbols)), TextHash: int64(from + i), AuthorHash: int32(i)}
 		}
 		if _, err := s.InsertSentiments(ctx, "none", posts); err != nil {
 			return 0, 0, err

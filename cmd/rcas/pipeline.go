@@ -13,6 +13,7 @@ import (
 
 	"rcas/alert"
 	"rcas/ingestor"
+	"rcas/market"
 	"rcas/scorer"
 )
 
@@ -116,7 +117,7 @@ func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
 func (a *app) scorer(flags scoringFlags) *scorer.Service {
 	return &scorer.Service{
 		Stream: a.stream, Store: a.store, Metrics: a.settings.metrics, Log: a.settings.log, MinConfidence: flags.minConfidence,
-		Open: a.settings.openModel, Default: scorer.BundledName,
+		Matcher: market.NewMatcher(a.settings.file.Assets), Open: a.settings.openModel, Default: scorer.BundledName,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/market"
 	"rcas/scorer"
 )
 
@@ -25,7 +26,7 @@ left as it is, so an interrupted run goes on where it stopped.`,
 	var flags scoringFlags
 	flags.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		r := scorer.Rescore{Rate: *perSecond, MinConfidence: flags.minConfidence}
+		r := scorer.Rescore{Rate: *perSecond, MinConfidence: flags.minConfidence, Matcher: market.NewMatcher(s.file.Assets)}
 		var err error
 		if r.From, err = parseTime(*from); err != nil {
 			return err

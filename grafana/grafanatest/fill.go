@@ -168,11 +168,11 @@ func (w *world) post(at time.Time, mood float64) {
 		RetweetCount: int64(w.random.ExpFloat64()), ReceivedAt: at.Add(900 * time.Millisecond),
 	}
 	post := store.ScoredPost{Tweet: tweet, AuthorHash: int32(hash(tweet.Author)), TextHash: int64(hash(tweet.Text)), Terms: terms}
-	post.Sentiment = market.Sentiment{
+	post.Sentiments = []market.Sentiment{{
 		Positive: float32(positive * (1 - neutral)), Negative: float32(negative * (1 - neutral)), Neutral: float32(neutral),
-	}
+	}}
 	if w.random.IntN(25) == 0 {
-		tweet.Lang, post.Sentiment.Skipped = "pt", "language"
+		tweet.Lang, post.Sentiments[0].Skipped = "pt", "language"
 	}
 	w.posts = append(w.posts, post)
 }

@@ -160,7 +160,7 @@ func names(ports []Port) []string {
 // Inputs lists the graph's inputs, in the order in which Run takes them.
 func (s *Session) Inputs() []Port { return s.inputs }
 
-// Outputs lists the graph's outputs. Run returns the first.
+// Outputs lists the graph's outputs. Run returns the first, RunTexts all.
 func (s *Session) Outputs() []Port { return s.outputs }
 
 // Run feeds one matrix of 64-bit integers to each input, in the order of [Session.Inputs], and returns the first output,
@@ -175,35 +175,44 @@ func (s *Session) Run(inputs ...Matrix[int64]) (Matrix[float32], error) {
 		}
 		values = append(values, tensor)
 	}
-	return s.run(values)
+	matrices, err := s.run(values, 1)
+	if err != nil {
+		return Matrix[float32]{}, err
+	}
+	return matrices[0], nil
 }
 
-// RunTexts feeds a vector of strings, which must be valid UTF-8, to the only input and returns the first output, which must
+// RunTexts feeds a vector of strings, which must be valid UTF-8, to the only input and returns every output, each of which must
 // be a float matrix.
-func (s *Session) RunTexts(texts []string) (Matrix[float32], error) {
+func (s *Session) RunTexts(texts []string) ([]Matrix[float32], error) {
 	tensor, err := ort.NewStringTensor(ort.NewShape(int64(len(texts))))
 	if err != nil {
-		return Matrix[float32]{}, fmt.Errorf("input of the model: %w", err)
+		return nil, fmt.Errorf("input of the model: %w", err)
 	}
 	defer tensor.Destroy()
 	if err := tensor.SetContents(texts); err != nil {
-		return Matrix[float32]{}, fmt.Errorf("input of the model: %w", err)
+		return nil, fmt.Errorf("input of the model: %w", err)
 	}
-	return s.run([]ort.Value{tensor})
+	return s.run([]ort.Value{tensor}, len(s.outputs))
 }
 
-func (s *Session) run(inputs []ort.Value) (Matrix[float32], error) {
+// run returns the first so many outputs.
+func (s *Session) run(inputs []ort.Value, wanted int) ([]Matrix[float32], error) {
 	outputs := make([]ort.Value, len(s.outputs))
 	defer func() { destroy(outputs) }()
 	if err := s.session.Run(inputs, outputs); err != nil {
-		return Matrix[float32]{}, fmt.Errorf("run the model: %w", err)
+		return nil, fmt.Errorf("run the model: %w", err)
 	}
-	tensor, ok := outputs[0].(*ort.Tensor[float32])
-	shape := outputs[0].GetShape()
-	if !ok || len(shape) != 2 {
-		return Matrix[float32]{}, fmt.Errorf("the model's output %s is no matrix of floats", s.outputs[0])
+	matrices := make([]Matrix[float32], wanted)
+	for i := range matrices {
+		tensor, ok := outputs[i].(*ort.Tensor[float32])
+		shape := outputs[i].GetShape()
+		if !ok || len(shape) != 2 {
+			return nil, fmt.Errorf("the model's output %s is no matrix of floats", s.outputs[i])
+		}
+		matrices[i] = Matrix[float32]{Rows: int(shape[0]), Columns: int(shape[1]), Data: slices.Clone(tensor.GetData())}
 	}
-	return Matrix[float32]{Rows: int(shape[0]), Columns: int(shape[1]), Data: slices.Clone(tensor.GetData())}, nil
+	return matrices, nil
 }
 
 // destroy frees tensors; nil ones are what a failed run left.

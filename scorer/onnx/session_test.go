@@ -123,9 +123,9 @@ func TestRunTextsFromManyGoroutines(t *testing.T) {
 		workers.Go(func() {
 			texts := []string{"good", "bad", "so so", ""}[:1+worker%4]
 			for range 50 {
-				output, err := session.RunTexts(texts)
-				if err != nil || output.Rows != len(texts) || output.Data[2] < 0.9 {
-					t.Errorf("worker %d: %v, %v", worker, output, err)
+				outputs, err := session.RunTexts(texts)
+				if err != nil || len(outputs) != 1 || outputs[0].Rows != len(texts) || outputs[0].Data[2] < 0.9 {
+					t.Errorf("worker %d: %v, %v", worker, outputs, err)
 					return
 				}
 			}

@@ -37,6 +37,13 @@ def main():
     moods = [[0, 0, 0], [0, 0, 3], [3, 0, 0], [0, 3, 0], [0, 0, 0]]
     g = export.Graph()
     finish(g, "Softmax", counts(g, moods), output("probabilities", 3), file="moods.onnx", axis=1)
+    # The same with a second output: "bad" is an advert, "so" is news, unknown words a bot's.
+    for shares, file in ((4, "kinds.onnx"), (3, "three_kinds.onnx")):
+        kinds = [[0, 0, 4, 0], [4, 0, 0, 0], [0, 4, 0, 0], [0, 0, 0, 4], [0, 0, 0, 0]]
+        g = export.Graph()
+        spoken = counts(g, [row[:shares] for row in kinds])
+        g.nodes.append(helper.make_node("Softmax", [spoken], ["kinds"], axis=1))
+        finish(g, "Softmax", counts(g, moods), output("probabilities", 3), output("kinds", shares), file=file, axis=1)
     g = export.Graph()
     finish(g, "Identity", counts(g, moods), output("logits", 3), file="logits.onnx")
     g = export.Graph()

@@ -34,7 +34,7 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read texts: %w", err)
 	}
-	scores, err := model.Score(ctx, texts)
+	scores, err := model.Score(ctx, scorer.Ask(texts...))
 	if err != nil {
 		return err
 	}
