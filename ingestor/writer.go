@@ -27,14 +27,25 @@ type Writer struct {
 	// Metrics may be nil.
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
+
+	deletions chan struct{} // holds one when some were remembered
 }
 
 // Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) error {
+	w.deletions = make(chan struct{}, 1)
+	w.deletions <- struct{}{} // an earlier run may have left some
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.Stream.Consume(ctx, stream.Tweets, stream.Writer, tweetBatch, w.tweets) })
 	group.Go(func() error { return w.Stream.Consume(ctx, stream.Prices, stream.Writer, priceBatch, w.prices) })
-	return group.Wait()
+	group.Go(func() error { w.sweepDeletions(ctx); return nil })
+	err := group.Wait()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepGrace)
+	defer cancel()
+	if _, err := w.Store.SweepDeletions(grace); err != nil {
+		w.Log.Warn("deletions are left for the next run", "error", err)
+	}
+	return err
 }
 
 func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
@@ -60,11 +71,62 @@ func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
 		}
 	}
 	for source, ids := range deletions {
-		if _, err := w.Store.ForgetTweets(ctx, source, ids); err != nil {
+		if err := w.Store.RememberDeletions(ctx, source, ids); err != nil {
 			return poison(err)
 		}
+		w.remembered()
 	}
 	return nil
+}
+
+// Honouring deletions takes longer the more posts there are, while a network tells of some all the time: so after each sweep the next one
+// waits for this many times as long as it took. One that failed is tried again after sweepRetry. What is left at the end must be done
+// within sweepGrace, or waits for the next run.
+const (
+	sweepRest  = 20
+	sweepRetry = 5 * time.Second
+	sweepGrace = 5 * time.Second
+)
+
+// sweepDeletions honours what was remembered until ctx ends, apart from the batches, which must not wait for it.
+func (w *Writer) sweepDeletions(ctx context.Context) {
+	failed := false
+	for {
+		select {
+		case <-w.deletions:
+		case <-ctx.Done():
+			return
+		}
+		started := time.Now()
+		_, err := w.Store.SweepDeletions(ctx)
+		rest := sweepRest * time.Since(started)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			w.remembered()
+			rest = max(rest, sweepRetry)
+			if !failed {
+				w.Log.Warn("cannot honour deletions; trying again", "error", err)
+			}
+		case failed:
+			w.Log.Warn("deletions are honoured again")
+		}
+		failed = err != nil
+		select {
+		case <-time.After(rest):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// remembered tells that there are deletions to honour.
+func (w *Writer) remembered() {
+	select {
+	case w.deletions <- struct{}{}:
+	default:
+	}
 }
 
 func (w *Writer) prices(ctx context.Context, batch []*stream.Message) error {

@@ -53,7 +53,7 @@ func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Store
 		retweets, favours = append(retweets, t.RetweetCount), append(favours, t.FavoriteCount)
 		bySource[t.Source]++
 	}
-	return s.insert(ctx, bySource, insertTweets, "RETURNING source",
+	return s.insert(ctx, bySource, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
 		time_, source, id, author, lang, text, symbols, repost, followers, quotes, replies, retweets, favours, received)
 }
 
@@ -76,14 +76,20 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		price, volume = append(price, p.Price), append(volume, p.Volume)
 		byVenue[p.Venue]++
 	}
-	return s.insert(ctx, byVenue, insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+	return s.insert(ctx, byVenue, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
 }
 
-// insert runs a bulk insert and the counts of what it did, per source, in one transaction.
-func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returning string, args ...any) (Stored, error) {
+// insert runs a bulk insert, under a lock where one is given, and the counts of what it did, per source, in one transaction.
+func (s *Store) insert(ctx context.Context, given map[string]int64, lock, sql, returning string, args ...any) (Stored, error) {
 	var stored Stored
 	var counts []Count
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		stored = Stored{}
+		if lock != "" {
+			if _, err := tx.Exec(ctx, lock); err != nil {
+				return err
+			}
+		}
 		// Counting inside the database spares sending a name back for every row.
 		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source", args...)
 		if err != nil {
@@ -108,48 +114,4 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, sql, returni
 	}
 	s.tell(counts)
 	return stored, nil
-}
-
-const (
-	forget = `UPDATE tweets AS t SET text = '', author = '', deleted_at = now()
-		FROM unnest($2::text[]) AS d (id) WHERE t.deleted_at IS NULL AND t.source = $1 AND `
-	rememberDeletions = `INSERT INTO deletions (source, id) SELECT DISTINCT $1, unnest($2::text[])
-		ON CONFLICT (source, id) DO UPDATE SET seen_at = now()`
-	// Longer than any redelivery takes.
-	outgrowDeletions = `DELETE FROM deletions WHERE seen_at < now() - INTERVAL '1 day'`
-)
-
-// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay. An
-// identifier that ends in a slash stands for an account: for all posts that begin with it. It returns how many posts were there. Those
-// that come within the day lose their text when they do; but what an account posts after it was back is its own affair.
-func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
-	var posts, accounts []string
-	for _, id := range ids {
-		if strings.HasSuffix(id, "/") {
-			accounts = append(accounts, id)
-		} else {
-			posts = append(posts, id)
-		}
-	}
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		one, err := tx.Exec(ctx, forget+`t.id = d.id`, source, posts)
-		if err != nil {
-			return err
-		}
-		// Identifiers are ordered by their bytes, and "0" follows "/".
-		all, err := tx.Exec(ctx, forget+`t.id > d.id AND t.id < left(d.id, -1) || '0'`, source, accounts)
-		if err != nil {
-			return err
-		}
-		forgotten = one.RowsAffected() + all.RowsAffected()
-		if _, err := tx.Exec(ctx, rememberDeletions, source, ids); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, outgrowDeletions)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("forget posts of %s: %w", source, err)
-	}
-	return forgotten, nil
 }

@@ -1,0 +1,297 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	rememberDeletions = `INSERT INTO deletions (source, id, pending) SELECT DISTINCT $1, unnest($2::text[]), true
+		ON CONFLICT (source, id) DO UPDATE SET seen_at = now(), pending = true`
+	// Longer than any redelivery takes.
+	outgrowDeletions = `DELETE FROM deletions WHERE seen_at < now() - INTERVAL '1 day' AND NOT pending`
+	forgetTweet      = `UPDATE tweets SET text = '', author = '', deleted_at = now()
+		WHERE source = $1 AND id = $2 AND time = $3 AND deleted_at IS NULL`
+	forgetBetween = `UPDATE tweets SET text = '', author = '', deleted_at = now()
+		WHERE source = $1 AND id = ANY($2::text[]) AND time BETWEEN $3 AND $4 AND deleted_at IS NULL`
+	findTweets = `
+		SELECT t.id, t.time FROM tweets AS t
+		WHERE t.source = $1 AND t.time >= $2 AND t.time < $3 AND t.id = ANY($4::text[]) AND t.deleted_at IS NULL`
+	// A post that an account made after it was back is its own affair.
+	findTweetsOfAccounts = `
+		SELECT t.id, t.time FROM unnest($4::text[], $5::timestamptz[]) AS a (id, seen_at) JOIN tweets AS t ON %s
+		WHERE t.source = $1 AND t.time >= $2 AND t.time < $3 AND t.deleted_at IS NULL AND (t.time <= a.seen_at OR t.stored_at <= a.seen_at)`
+	// Open chunks have an index of identifiers, which are ordered by their bytes ("0" follows "/"); compressed ones are read through once.
+	byIndex = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
+	byHash  = `split_part(t.id, '/', 1) || '/' = a.id`
+)
+
+// Of a sweep: how many deletions it takes at a time, and how many posts it changes in one transaction. A post lies in one compressed
+// batch of a thousand, all of which an UPDATE unpacks.
+const (
+	sweepDeletions = 10_000
+	sweepPosts     = 100
+	batchRows      = 1000
+)
+
+// unpackAny lifts, for one transaction, TimescaleDB's limit of 100,000 rows that an UPDATE may unpack: for statements that are narrow.
+const unpackAny = `SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0`
+
+// insertingTweets is the advisory lock that transactions which insert posts share.
+const insertingTweets = `hashtextextended('rcas tweets', 0)`
+
+// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay. An
+// identifier that ends in a slash stands for an account: for all posts whose identifier begins with it. It returns how many posts were
+// there. Those that come within the day lose their text when they do; but what an account posts after it was back is its own affair.
+func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
+	if err := s.RememberDeletions(ctx, source, ids); err != nil {
+		return 0, err
+	}
+	return s.sweep(ctx, source)
+}
+
+// RememberDeletions is the first half of [Store.ForgetTweets]: what it has stored will be honoured, whenever [Store.SweepDeletions] runs,
+// and by [Store.InsertTweets] at once.
+func (s *Store) RememberDeletions(ctx context.Context, source string, ids []string) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, rememberDeletions, source, ids); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, outgrowDeletions)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("remember deletions of %s: %w", source, err)
+	}
+	return nil
+}
+
+// SweepDeletions is the second half of [Store.ForgetTweets]: it removes text and author of the stored posts that remembered deletions are
+// of, and returns how many those were. It works through the chunks of the hypertable one by one, in short transactions; when it is
+// interrupted, the next call begins again with what was not finished. An archive of any size is never unpacked at once.
+func (s *Store) SweepDeletions(ctx context.Context) (forgotten int64, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT source FROM deletions WHERE pending ORDER BY source`)
+	if err != nil {
+		return 0, fmt.Errorf("look for deletions: %w", err)
+	}
+	sources, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return 0, fmt.Errorf("look for deletions: %w", err)
+	}
+	for _, source := range sources {
+		n, err := s.sweep(ctx, source)
+		forgotten += n
+		if err != nil {
+			return forgotten, err
+		}
+	}
+	return forgotten, nil
+}
+
+// deletions are those of one source that a sweep works on.
+type deletions struct {
+	source   string
+	ids      []string    // as remembered
+	seen     []time.Time // of each
+	posts    []string
+	accounts []string
+	gone     []time.Time // when each account was
+}
+
+func (s *Store) sweep(ctx context.Context, source string) (forgotten int64, err error) {
+	for {
+		d, err := s.pendingDeletions(ctx, source)
+		if err == nil && len(d.ids) > 0 {
+			var n int64
+			n, err = s.honour(ctx, d)
+			forgotten += n
+		}
+		if err != nil {
+			return forgotten, fmt.Errorf("forget posts of %s: %w", source, err)
+		}
+		if len(d.ids) < sweepDeletions {
+			return forgotten, nil
+		}
+	}
+}
+
+// honour sweeps all chunks for some deletions, and notes that it has.
+func (s *Store) honour(ctx context.Context, d deletions) (forgotten int64, err error) {
+	// A post that is being inserted at this moment may not see its deletion: it is waited for.
+	if _, err := s.pool.Exec(ctx, `SELECT pg_advisory_xact_lock(`+insertingTweets+`)`); err != nil {
+		return 0, err
+	}
+	spans, err := s.spans(ctx, "tweets")
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range spans {
+		n, err := s.forgetIn(ctx, d, c)
+		forgotten += n
+		if err != nil {
+			return forgotten, err
+		}
+	}
+	// One that was delivered again meanwhile is looked after again: an account may have been back.
+	_, err = s.pool.Exec(ctx, `UPDATE deletions AS d SET pending = false FROM unnest($2::text[], $3::timestamptz[]) AS done (id, seen_at)
+		WHERE d.source = $1 AND d.id = done.id AND d.seen_at = done.seen_at`, d.source, d.ids, d.seen)
+	return forgotten, err
+}
+
+func (s *Store) pendingDeletions(ctx context.Context, source string) (deletions, error) {
+	d := deletions{source: source}
+	rows, err := s.pool.Query(ctx, `SELECT id, seen_at FROM deletions WHERE source = $1 AND pending ORDER BY id LIMIT $2`, source, sweepDeletions)
+	if err != nil {
+		return d, err
+	}
+	var id string
+	var seen time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &seen}, func() error {
+		d.ids, d.seen = append(d.ids, id), append(d.seen, seen)
+		if strings.HasSuffix(id, "/") {
+			d.accounts, d.gone = append(d.accounts, id), append(d.gone, seen)
+		} else {
+			d.posts = append(d.posts, id)
+		}
+		return nil
+	})
+	return d, err
+}
+
+// span is a stretch of time that one chunk, or several open ones in a row, hold: from start to before end.
+type span struct {
+	start, end time.Time
+	compressed bool
+}
+
+// spans returns the times that a hypertable has rows of, oldest first.
+func (s *Store) spans(ctx context.Context, hypertable string) ([]span, error) {
+	rows, err := s.pool.Query(ctx, `SELECT range_start, range_end, is_compressed FROM timescaledb_information.chunks
+		WHERE hypertable_schema = 'public' AND hypertable_name = $1 ORDER BY range_start`, hypertable)
+	if err != nil {
+		return nil, err
+	}
+	var spans []span
+	var next span
+	_, err = pgx.ForEachRow(rows, []any{&next.start, &next.end, &next.compressed}, func() error {
+		if n := len(spans); n > 0 && !next.compressed && !spans[n-1].compressed {
+			spans[n-1].end = next.end
+		} else {
+			spans = append(spans, next)
+		}
+		return nil
+	})
+	return spans, err
+}
+
+// place is where a post lies.
+type place struct {
+	id   string
+	time time.Time
+}
+
+// forgetIn honours deletions in one span. The posts are found first, which unpacks nothing on disk, and then changed by their keys: an
+// UPDATE that TimescaleDB cannot narrow down to a time before it runs would unpack every post of the source.
+func (s *Store) forgetIn(ctx context.Context, d deletions, c span) (forgotten int64, err error) {
+	found, err := s.find(ctx, d, c)
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	near, err := s.areNear(ctx, d.source, c, len(found))
+	if err != nil {
+		return 0, err
+	}
+	for group := range slices.Chunk(found, sweepPosts) {
+		n, err := s.forgetGroup(ctx, d.source, group, near)
+		forgotten += n
+		if err != nil {
+			return forgotten, err
+		}
+	}
+	return forgotten, nil
+}
+
+// find returns where the posts of a span lie that deletions are of, in the order of time. Its statements are planned for these arguments
+// alone: with times known only when they run, they would look into all chunks.
+func (s *Store) find(ctx context.Context, d deletions, c span) ([]place, error) {
+	var found []place
+	collect := func(sql string, args ...any) error {
+		rows, err := s.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeExec, d.source, c.start, c.end}, args...)...)
+		if err != nil {
+			return err
+		}
+		var p place
+		_, err = pgx.ForEachRow(rows, []any{&p.id, &p.time}, func() error { found = append(found, p); return nil })
+		return err
+	}
+	if len(d.posts) > 0 {
+		if err := collect(findTweets, d.posts); err != nil {
+			return nil, err
+		}
+	}
+	if len(d.accounts) > 0 {
+		by := byIndex
+		if c.compressed {
+			by = byHash
+		}
+		if err := collect(fmt.Sprintf(findTweetsOfAccounts, by), d.accounts, d.gone); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(found, func(a, b place) int { return cmp.Or(a.time.Compare(b.time), cmp.Compare(a.id, b.id)) })
+	return slices.Compact(found), nil
+}
+
+// areNear tells whether so many of a span's posts are found that about every compressed batch of it holds one; where nothing is
+// compressed, they are.
+func (s *Store) areNear(ctx context.Context, source string, c span, found int) (bool, error) {
+	if !c.compressed {
+		return true, nil
+	}
+	if found < sweepPosts {
+		return false, nil
+	}
+	var all int
+	err := s.pool.QueryRow(ctx, `SELECT count(*) FROM tweets WHERE source = $1 AND time >= $2 AND time < $3`, pgx.QueryExecModeExec,
+		source, c.start, c.end).Scan(&all)
+	return found*batchRows >= all, err
+}
+
+// forgetGroup changes posts, given in the order of time, in one transaction: those that are near each other with one statement, else
+// each with its own. It unpacks about one batch a post, which may be more in all than TimescaleDB allows by default.
+func (s *Store) forgetGroup(ctx context.Context, source string, group []place, near bool) (forgotten int64, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		forgotten = 0
+		if _, err := tx.Exec(ctx, unpackAny); err != nil {
+			return err
+		}
+		forget := func(sql string, args ...any) error {
+			tag, err := tx.Exec(ctx, sql, append([]any{pgx.QueryExecModeExec, source}, args...)...)
+			forgotten += tag.RowsAffected()
+			return err
+		}
+		if near {
+			ids := make([]string, len(group))
+			for i, p := range group {
+				ids[i] = p.id
+			}
+			return forget(forgetBetween, ids, group[0].time, group[len(group)-1].time)
+		}
+		for _, p := range group {
+			if err := forget(forgetTweet, p.id, p.time); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return forgotten, nil
+}
