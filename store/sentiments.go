@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,8 +30,7 @@ type ScoredPost struct {
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
 // this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, or when the same text stands in
 // another post of the hour before it, stored or in this batch; of posts at the same instant, source and id tell which comes first.
-// late tells that posts of a later time are stored, of which this one may make repeats. $13 and $14 bound the batch in time, so that
-// only its chunks are searched.
+// $13 and $14 bound the batch in time, so that only its chunks are searched.
 const insertSentiments = `
 WITH input AS (
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
@@ -59,24 +60,35 @@ WITH input AS (
     FROM judged ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
-SELECT j.ord, j.known_repeat IS NULL AS first,
-       coalesce(j.time <= (SELECT max(s.time) FROM sentiments s WHERE s.time BETWEEN $13 AND $14::timestamptz + INTERVAL '1 hour'), false)
-           AS late
-FROM added JOIN judged j USING (source, id, symbol, time)`
+SELECT j.ord, j.known_repeat IS NULL AS first FROM added JOIN judged j USING (source, id, symbol, time)`
 
-// inTurn makes transactions that insert sentiments follow each other, in all processes: of two posts with the same text, the one that
-// comes second must see the first. And for the statement above TimescaleDB would choose among the chunks anew for each of its
-// searches, which takes longer than the search; so they are chosen once when it is planned, with its times known.
-const inTurn = `SELECT pg_advisory_xact_lock(hashtextextended('rcas sentiments', 0)),
-	set_config('timescaledb.enable_chunk_append', 'off', true)`
+// Two models that read the same post at the same time would both count its words, so their transactions exclude each other: those of the
+// active model, of which many may run at once, share a lock that all others, and a change of the active model, have for themselves.
+//
+// And for the statement above TimescaleDB would choose among the chunks anew for each of its searches, which takes longer than the search;
+// so they are chosen once when it is planned, with its times known.
+const (
+	scoreTogether = `SELECT pg_advisory_xact_lock_shared(` + scoring + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
+	scoreAlone    = `SELECT pg_advisory_xact_lock(` + scoring + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
+	scoring       = `hashtextextended('rcas sentiments', 0)`
+)
 
-// markRepeats marks those posts as repeats that stand within the hour after one of the given, which came late, and have its text. So
-// what is a repeat does not depend on the order in which posts arrive.
-const markRepeats = `
-UPDATE sentiments AS s SET repeat = true
-FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::bigint[]) AS l (time, source, id, text_hash)
-WHERE s.text_hash = l.text_hash AND s.time >= l.time AND s.time < l.time + INTERVAL '1 hour'
-  AND s.time BETWEEN $5 AND $6::timestamptz + INTERVAL '1 hour' AND (s.time, s.source, s.id) > (l.time, l.source, l.id) AND NOT s.repeat`
+// errNotActive says that a model may not score together with others.
+var errNotActive = errors.New("the model is not the active one")
+
+// findRepeats finds what is not marked as a repeat and is one: of the texts $1, between $2 and $3. It looks at the post before each one that
+// has the same text.
+const findRepeats = `
+SELECT time, symbol, source, id, model FROM (
+    SELECT time, symbol, source, id, model, repeat,
+           last_value(time) OVER (PARTITION BY text_hash ORDER BY time, source, id GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS before
+    FROM sentiments
+    WHERE text_hash = ANY($1::bigint[]) AND time BETWEEN $2::timestamptz - INTERVAL '1 hour' AND $3::timestamptz + INTERVAL '1 hour') AS s
+WHERE NOT repeat AND time < before + INTERVAL '1 hour'
+ORDER BY time, symbol, source, id, model`
+
+// A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model.
+const markRepeat = `UPDATE sentiments SET repeat = true WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat`
 
 // SentimentsStored says what became of a batch of scored posts.
 type SentimentsStored struct {
@@ -88,18 +100,35 @@ type SentimentsStored struct {
 
 // InsertSentiments stores what one model read, the counts of the words of posts that no model had read before, and what was counted, in
 // one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
-// occur once.
+// occur once. Any number may insert at the same time.
+//
+// Which posts are repeats does not depend on the order in which they arrive: once the rows are committed, those are marked that another
+// one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
+// interrupted between the two gets the batch again.
 func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
 		return SentimentsStored{}, nil
 	}
-	var stored SentimentsStored
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	stored, err := s.insertSentiments(ctx, scoreTogether, model, posts, rows)
+	if errors.Is(err, errNotActive) {
+		stored, err = s.insertSentiments(ctx, scoreAlone, model, posts, rows)
+	}
+	if err == nil {
+		err = s.markRepeats(ctx, rows)
+	}
+	if err != nil {
+		return SentimentsStored{}, fmt.Errorf("store sentiments: %w", err)
+	}
+	return stored, nil
+}
+
+func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts []ScoredPost, rows *sentimentColumns) (stored SentimentsStored, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		stored = SentimentsStored{}
 		terms := termCounter{}
 		counts := map[Count]int64{}
-		if _, err := tx.Exec(ctx, inTurn); err != nil {
+		if err := takeTurn(ctx, tx, turn, model); err != nil {
 			return err
 		}
 		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
@@ -109,9 +138,8 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 			return err
 		}
 		var ord int64
-		var first, isLate bool
-		var late sentimentColumns
-		if _, err := pgx.ForEachRow(query, []any{&ord, &first, &isLate}, func() error {
+		var first bool
+		if _, err := pgx.ForEachRow(query, []any{&ord, &first}, func() error {
 			post := &posts[rows.owner[ord-1]]
 			row := post.Sentiments[rows.place[ord-1]]
 			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
@@ -120,18 +148,9 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 			if first {
 				terms.add(row.Symbol, post)
 			}
-			if isLate {
-				late.time, late.source = append(late.time, row.Tweet.Time), append(late.source, row.Tweet.Source)
-				late.id, late.textHash = append(late.id, row.Tweet.ID), append(late.textHash, post.TextHash)
-			}
 			return nil
 		}); err != nil {
 			return err
-		}
-		if len(late.id) > 0 {
-			if _, err := tx.Exec(ctx, markRepeats, late.time, late.source, late.id, late.textHash, rows.first, rows.last); err != nil {
-				return err
-			}
 		}
 		stored.Rows = int64(len(stored.Added))
 		stored.Duplicates = int64(len(rows.owner)) - stored.Rows
@@ -140,10 +159,55 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		}
 		return addCounts(ctx, tx, flatten(counts))
 	})
-	if err != nil {
-		return SentimentsStored{}, fmt.Errorf("store sentiments: %w", err)
+	return stored, err
+}
+
+// takeTurn waits until a transaction may add rows of the model.
+func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) error {
+	if _, err := tx.Exec(ctx, turn); err != nil || turn == scoreAlone {
+		return err
 	}
-	return stored, nil
+	active := false // and stays so as long as the lock is held
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM models WHERE name = $1 AND active)`, model).Scan(&active)
+	if err == nil && !active {
+		return errNotActive
+	}
+	return err
+}
+
+// markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do.
+func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
+	type key struct {
+		time                      time.Time
+		symbol, source, id, model string
+	}
+	var found []key
+	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, rows.textHash, rows.first, rows.last)
+	if err != nil {
+		return err
+	}
+	if found, err = pgx.CollectRows(query, func(row pgx.CollectableRow) (k key, err error) {
+		err = row.Scan(&k.time, &k.symbol, &k.source, &k.id, &k.model)
+		return k, err
+	}); err != nil {
+		return err
+	}
+	for group := range slices.Chunk(found, sweepPosts) {
+		if err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, unpackAny); err != nil {
+				return err
+			}
+			for _, k := range group {
+				if _, err := tx.Exec(ctx, markRepeat, pgx.QueryExecModeExec, k.time, k.symbol, k.source, k.id, k.model); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func scoredEvent(skipped string) string {

@@ -146,10 +146,11 @@ func TestRepeatsWithinTheHour(t *testing.T) {
 	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE symbol = 'BTC' AND repeat AND model = 'other'`))
 }
 
-// TestRepeatsDoNotDependOnOrder stores posts in a random order, in batches of all sizes, by two at once.
+// TestRepeatsDoNotDependOnOrder stores posts in a random order, in batches of all sizes, by four at once.
 func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
+	require.NoError(t, s.UseModel(t.Context(), "m", nil, false)) // the active model's rows are added by many at once
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -175,9 +176,10 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 		batches, rest = append(batches, rest[:n]), rest[n:]
 	}
 	var workers errgroup.Group
-	for w := range 2 {
+	const atOnce = 4
+	for w := range atOnce {
 		workers.Go(func() error {
-			for i := w; i < len(batches); i += 2 {
+			for i := w; i < len(batches); i += atOnce {
 				if _, err := s.InsertSentiments(t.Context(), "m", batches[i]); err != nil {
 					return err
 				}
@@ -191,6 +193,23 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 		got[row[0].(string)] = row[1].(bool)
 	}
 	require.Equal(t, want, got)
+}
+
+// TestRepeatsOfTransactionsThatDidNotSeeEachOther begins with what two leave behind that were committed at the same time by processes which
+// were then killed, and delivers the second batch again.
+func TestRepeatsOfTransactionsThatDidNotSeeEachOther(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	post := scored(tweet(2, noon.Add(30*time.Minute)))
+	_, err := s.InsertSentiments(t.Context(), "m", []store.ScoredPost{post})
+	require.NoError(t, err)
+	storetest.Exec(t, s, `INSERT INTO sentiments SELECT (s).* FROM (SELECT jsonb_populate_record(s, jsonb_build_object('id', '1', 'time', $1::timestamptz)) AS s
+		FROM sentiments s) AS earlier`, noon)
+	require.EqualValues(t, 0, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE repeat`))
+	stored, err := s.InsertSentiments(t.Context(), "m", []store.ScoredPost{post})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, stored.Duplicates)
+	require.Equal(t, [][]any{{"1", false}, {"1", false}, {"2", true}, {"2", true}}, storetest.Rows(t, s, `SELECT id, repeat FROM sentiments ORDER BY id`))
 }
 
 func TestForgetTweetKeepsCounts(t *testing.T) {

@@ -80,6 +80,9 @@ func (s *Store) ActiveModel(ctx context.Context) (string, error) {
 // UseModel registers a model and makes it the active one; ifNone leaves another active model active.
 func (s *Store) UseModel(ctx context.Context, name string, languages []string, ifNone bool) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, scoreAlone); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `INSERT INTO models (name, languages) VALUES ($1, coalesce($2::text[], '{}'))
 			ON CONFLICT (name) DO UPDATE SET languages = excluded.languages`, name, languages)
 		if err != nil {
