@@ -135,6 +135,26 @@ func (s *Store) CheckSchema() error {
 	return nil
 }
 
+// Ended tells why the embedded database that this process serves has ended for good, or nil while it runs. Only a new process helps.
+func (s *Store) Ended() error {
+	if s.server == nil {
+		return nil
+	}
+	return s.server.Err()
+}
+
+// CheckWritable asks the database whether it takes rows now.
+func (s *Store) CheckWritable(ctx context.Context) error {
+	var readOnly bool
+	if err := s.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil {
+		return fmt.Errorf("ask the database: %w", err)
+	}
+	if readOnly {
+		return errors.New("the database is read-only")
+	}
+	return nil
+}
+
 // Close ends all connections and stops the embedded database. Closing twice is fine.
 func (s *Store) Close() error {
 	if s.pool != nil {

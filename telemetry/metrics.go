@@ -46,7 +46,8 @@ type Metrics struct {
 
 	naming sync.Mutex
 	names  map[string]bool
-	last   map[string]time.Time // when each source brought its newest message
+	last   map[string]time.Time // when each source brought its newest message, and each consumer, as STREAM/consumer, finished a batch
+	scorer string               // the model that scores
 }
 
 // New returns metrics that count from zero. The version is that of the program.
@@ -202,7 +203,15 @@ func (m *Metrics) Batch(stream, consumer string, messages int, took time.Duratio
 	if m != nil {
 		m.batchMessages.WithLabelValues(stream, consumer).Observe(float64(messages))
 		m.batchSeconds.WithLabelValues(stream, consumer).Observe(took.Seconds())
+		m.naming.Lock()
+		m.last[stream+"/"+consumer] = time.Now()
+		m.naming.Unlock()
 	}
+}
+
+// LastBatch tells when a consumer of this process last finished a batch; the zero time where it has finished none.
+func (m *Metrics) LastBatch(stream, consumer string) time.Time {
+	return m.LastMessage(stream + "/" + consumer)
 }
 
 // BatchRetry counts a try of a batch that failed and is made again.
@@ -228,10 +237,24 @@ func (m *Metrics) Dead(consumer, source string) {
 
 // Model says which model scores from now on.
 func (m *Metrics) Model(name string) {
-	if m != nil {
-		m.model.Reset()
-		m.model.WithLabelValues(name).Set(1)
+	if m == nil {
+		return
 	}
+	m.model.Reset()
+	m.model.WithLabelValues(name).Set(1)
+	m.naming.Lock()
+	defer m.naming.Unlock()
+	m.scorer = name
+}
+
+// ModelName tells which model scores, or "" where none does yet.
+func (m *Metrics) ModelName() string {
+	if m == nil {
+		return ""
+	}
+	m.naming.Lock()
+	defer m.naming.Unlock()
+	return m.scorer
 }
 
 // Backlog says what a consumer has still to do.

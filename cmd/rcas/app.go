@@ -17,6 +17,7 @@ import (
 	"rcas/store"
 	"rcas/store/embedded"
 	"rcas/stream"
+	"rcas/telemetry"
 )
 
 // app is what commands work with: the open database and, where they need it, the open stream.
@@ -25,6 +26,7 @@ type app struct {
 	store    *store.Store
 	stream   *stream.Stream
 	shared   string // the file that tells other commands where we serve
+	server   *telemetry.Server
 }
 
 // open opens the database, migrating an embedded or an empty one, and the stream.
@@ -151,6 +153,7 @@ type endpoint struct {
 	PID      int    `json:"pid"`
 	Database string `json:"database,omitempty"`
 	NATS     string `json:"nats,omitempty"`
+	Metrics  string `json:"metrics,omitempty"`
 }
 
 func (s *settings) endpointFile() string { return filepath.Join(s.dataDir, "serving.json") }
@@ -163,6 +166,9 @@ func (a *app) share() error {
 	}
 	if a.stream.Serving() {
 		e.NATS = a.stream.URL()
+	}
+	if a.server != nil {
+		e.Metrics = a.server.URL()
 	}
 	text, err := json.Marshal(e)
 	if err != nil {

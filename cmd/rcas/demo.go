@@ -61,7 +61,7 @@ func (a *app) demo(cmd *cobra.Command, seed uint64, asJSON, keep bool) error {
 		return err
 	}
 	if asJSON {
-		return errors.Join(printJSON(out, map[string]any{"replay": replayed, "found": report, "page": page}), a.keep(ctx, cmd, keep))
+		return errors.Join(printJSON(out, map[string]any{"replay": replayed, "found": report, "page": page}), a.keep(ctx, keep))
 	}
 	if err := report.Print(out); err != nil {
 		return err
@@ -72,7 +72,7 @@ func (a *app) demo(cmd *cobra.Command, seed uint64, asJSON, keep bool) error {
 	}
 	fmt.Fprintf(out, "\nPicture:  %s\n", page)
 	a.printConnections(cmd, keep)
-	return a.keep(ctx, cmd, keep)
+	return a.keep(ctx, keep)
 }
 
 func writePage(path string, report *demo.Report) error {
@@ -104,10 +104,10 @@ func (a *app) printConnections(cmd *cobra.Command, keep bool) {
 }
 
 // keep stays up until a signal, running the database's jobs.
-func (a *app) keep(ctx context.Context, cmd *cobra.Command, keep bool) error {
+func (a *app) keep(ctx context.Context, keep bool) error {
 	if !keep {
 		return nil
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "rcas stays up; Ctrl-C stops it")
-	return a.run(ctx, pipeline{write: true, score: true})
+	a.settings.say("staying up; Ctrl-C stops it")
+	return a.run(ctx, pipeline{write: true, score: true, stays: true})
 }

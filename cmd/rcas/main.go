@@ -27,7 +27,7 @@ func main() {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	root := newRoot(environ)
+	root, s := newRoot(environ)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -41,6 +41,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	message := oneLine(err.Error())
 	if strings.HasPrefix(message, "unknown command") {
 		message += "; rcas --help lists them"
+	}
+	if s.records {
+		s.log.Error(message)
+		return 1
 	}
 	fmt.Fprintln(stderr, "rcas: "+message)
 	return 1

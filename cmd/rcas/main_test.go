@@ -214,7 +214,7 @@ func TestUnknownConfigurationIsAnError(t *testing.T) {
 		"sources:\n  coinbase:\n    ulr: x\n":          `source coinbase: there is no key "ulr"`,
 	} {
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
-		_, err := rcas(t, "up", "--data-dir", t.TempDir(), "--config", file)
+		_, err := rcas(t, "up", "--log-format", "text", "--data-dir", t.TempDir(), "--config", file)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -33,8 +33,12 @@ type progress struct {
 }
 
 func newProgress(out io.Writer, label string) *progress {
+	return &progress{out: out, label: label, started: time.Now(), on: isTerminal(out)}
+}
+
+func isTerminal(out io.Writer) bool {
 	file, isFile := out.(*os.File)
-	return &progress{out: out, label: label, started: time.Now(), on: isFile && term.IsTerminal(int(file.Fd()))}
+	return isFile && term.IsTerminal(int(file.Fd()))
 }
 
 // update shows done of total (of unknown size when total is zero), with a note behind.

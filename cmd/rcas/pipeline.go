@@ -25,6 +25,7 @@ type pipeline struct {
 	scoring      scoringFlags
 	fallback     bool // the bundled model scores while the active one cannot be loaded: posts do not wait for that
 	alerts       bool // look for divergences and tell of them
+	stays        bool // until it is stopped, so that others look at its metrics and its health
 	noJobs       bool // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
 }
 
@@ -41,6 +42,11 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 			return err
 		}
 	}
+	watched, err := a.watch(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer watched()
 	group, ctx := errgroup.WithContext(ctx)
 	if !p.noJobs {
 		group.Go(func() error { return a.store.RunJobs(ctx) })

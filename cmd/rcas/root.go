@@ -8,7 +8,7 @@ import (
 )
 
 // newRoot builds the command tree over one set of settings.
-func newRoot(environ []string) *cobra.Command {
+func newRoot(environ []string) (*cobra.Command, *settings) {
 	s := &settings{}
 	root := &cobra.Command{
 		Use:   "rcas",
@@ -24,7 +24,7 @@ Without further settings everything runs inside this one process: NATS JetStream
 
 Every flag is also a variable: --database-url is RCAS_DATABASE_URL. A variable that begins with RCAS_ and is not known is an
 error.`,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Version: version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return s.resolve(cmd, environ) },
 	}
 	flags := root.PersistentFlags()
@@ -34,12 +34,16 @@ error.`,
 	flags.StringVar(&s.configFile, "config", "", "YAML file with assets and sources (see docs/configuration.md)")
 	flags.StringVar(&s.modelsDir, "models-dir", "", "directory of model directories, beside the bundled model")
 	flags.TextVar(&s.logLevel, "log-level", slog.LevelWarn, "what is logged to standard error: debug, info, warn or error")
+	flags.StringVar(&s.logFormat, "log-format", "auto", "text, json, or auto: text on a terminal, JSON elsewhere")
+	flags.StringVar(&s.metricsAddress, "metrics-address", "", "host:port that serves /metrics, /healthz and /readyz, or off (default: "+
+		defaultMetricsAddress+" in up, ingest and score, off elsewhere)")
+	root.SetVersionTemplate("rcas {{.Version}}\n")
 	root.AddCommand(
 		newMigrate(s), newUp(s), newIngest(s), newScore(s), newReplay(s), newDemo(s),
-		newStatus(s), newSQL(s), newBacktest(s), newDead(s), newModel(s), newRescore(s), newBench(s), newSetup(s),
+		newStatus(s), newHealth(s), newSQL(s), newBacktest(s), newDead(s), newModel(s), newRescore(s), newBench(s), newSetup(s),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	return root
+	return root, s
 }

@@ -45,6 +45,7 @@ divergences, store them as alerts and tell of them. Any number may run. The mode
 
 // serve opens everything, runs the parts that build names until a signal, and closes in order.
 func (s *settings) serve(cmd *cobra.Command, what string, build func(*app) (pipeline, error)) error {
+	s.records = s.logFormat == "json" || s.logFormat == "auto" && !isTerminal(cmd.ErrOrStderr())
 	a, err := s.open(cmd.Context())
 	if err != nil {
 		return err
@@ -54,6 +55,7 @@ func (s *settings) serve(cmd *cobra.Command, what string, build func(*app) (pipe
 	if err != nil {
 		return err
 	}
+	p.stays = true
 	names := "no source chosen (--live reads those that need no key)"
 	if len(p.sources) > 0 {
 		names = "sources: " + sourceNames(p.sources)
@@ -61,7 +63,7 @@ func (s *settings) serve(cmd *cobra.Command, what string, build func(*app) (pipe
 	if p.door == nil {
 		names = "from the stream"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "rcas is %s, %s; Ctrl-C stops it\n", what, names)
+	s.say(fmt.Sprintf("%s, %s; Ctrl-C stops it", what, names))
 	if err := a.run(cmd.Context(), p); err != nil && context.Cause(cmd.Context()) == nil {
 		return err
 	}

@@ -27,10 +27,13 @@ import (
 // settings are what flags, variables and the YAML file say. A flag wins over its variable.
 type settings struct {
 	databaseURL, natsURL, dataDir, configFile, modelsDir string
+	metricsAddress, logFormat                            string
 	logLevel                                             slog.Level
 
 	file    file
 	log     *slog.Logger
+	records bool                 // the last error is a record of the log too: so it was asked for, or a service logs to no terminal
+	say     func(message string) // tells the person at the terminal, or the log where there is none
 	metrics *telemetry.Metrics
 	env     map[string]string // the RCAS_ variables that are not flags
 }
@@ -85,9 +88,34 @@ func (s *settings) resolve(cmd *cobra.Command, environ []string) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	s.dataDir = dir
-	s.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: s.logLevel}))
+	if err := s.openLog(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
 	s.metrics = telemetry.New(version())
 	return s.readFile()
+}
+
+// openLog logs as text to a terminal, and as JSON, a record a line, to whatever else takes it, unless --log-format says otherwise.
+func (s *settings) openLog(to io.Writer) error {
+	asRecords := !isTerminal(to)
+	switch s.logFormat {
+	case "auto":
+	case "text", "json":
+		asRecords = s.logFormat == "json"
+		s.records = asRecords
+	default:
+		return fmt.Errorf("--log-format %q: write auto, text or json", s.logFormat)
+	}
+	options := &slog.HandlerOptions{Level: s.logLevel}
+	if asRecords {
+		s.log = slog.New(slog.NewJSONHandler(to, options))
+		said := slog.New(slog.NewJSONHandler(to, nil)) // whatever the level
+		s.say = func(message string) { said.Info(message) }
+		return nil
+	}
+	s.log = slog.New(slog.NewTextHandler(to, options))
+	s.say = func(message string) { fmt.Fprintln(to, "rcas: "+message) }
+	return nil
 }
 
 func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
