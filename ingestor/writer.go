@@ -90,7 +90,7 @@ const (
 
 // sweepDeletions honours what was remembered until ctx ends, apart from the batches, which must not wait for it.
 func (w *Writer) sweepDeletions(ctx context.Context) {
-	failed := false
+	failing := w.Metrics.Fault(w.Log, "deletions not honoured; trying again")
 	for {
 		select {
 		case <-w.deletions:
@@ -106,13 +106,10 @@ func (w *Writer) sweepDeletions(ctx context.Context) {
 		case err != nil:
 			w.remembered()
 			rest = max(rest, sweepRetry)
-			if !failed {
-				w.Log.Warn("cannot honour deletions; trying again", "error", err)
-			}
-		case failed:
-			w.Log.Warn("deletions are honoured again")
+			failing.Failed(err)
+		default:
+			failing.Over()
 		}
-		failed = err != nil
 		select {
 		case <-time.After(rest):
 		case <-ctx.Done():

@@ -118,6 +118,10 @@ func (w *whole) Run(migration io.Reader) error {
 	return err
 }
 
+// SearchPath is the search_path that RCAS works with, unless the database's URL says otherwise. PostgreSQL's own default begins with the schema
+// that bears the user's name, and RCAS has a schema rcas for what is not public: for a user rcas, tables would be made and looked for there.
+const SearchPath = "public"
+
 // driverURL turns a PostgreSQL URL into the one of golang-migrate's pgx driver.
 func driverURL(databaseURL string) (string, error) {
 	u, err := url.Parse(databaseURL)
@@ -128,5 +132,9 @@ func driverURL(databaseURL string) (string, error) {
 		return "", fmt.Errorf("the database URL begins with %q; it must begin with postgres://", strings.TrimSpace(u.Scheme))
 	}
 	u.Scheme = "pgx5"
+	if q := u.Query(); !q.Has("search_path") {
+		q.Set("search_path", SearchPath)
+		u.RawQuery = q.Encode()
+	}
 	return u.String(), nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -40,7 +39,7 @@ func addCounts(ctx context.Context, db execer, counts []Count) error {
 	_, err := db.Exec(ctx, `INSERT INTO pipeline_counts (component, source, event, n)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])`, component, source, event, n)
 	if err != nil {
-		return fmt.Errorf("add to pipeline_counts: %w", err)
+		return wrap("add to pipeline_counts", err)
 	}
 	return nil
 }
@@ -56,11 +55,11 @@ func (s *Store) tell(counts []Count) {
 func (s *Store) Counts(ctx context.Context) ([]Count, error) {
 	rows, err := s.pool.Query(ctx, `SELECT component, source, event, sum(n)::bigint FROM pipeline_counts GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`)
 	if err != nil {
-		return nil, fmt.Errorf("read pipeline_counts: %w", err)
+		return nil, wrap("read pipeline_counts", err)
 	}
 	counts, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Count])
 	if err != nil {
-		return nil, fmt.Errorf("read pipeline_counts: %w", err)
+		return nil, wrap("read pipeline_counts", err)
 	}
 	return counts, nil
 }

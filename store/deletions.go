@@ -67,7 +67,7 @@ func (s *Store) RememberDeletions(ctx context.Context, source string, ids []stri
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("remember deletions of %s: %w", source, err)
+		return wrap("remember deletions of "+source, err)
 	}
 	return nil
 }
@@ -78,11 +78,11 @@ func (s *Store) RememberDeletions(ctx context.Context, source string, ids []stri
 func (s *Store) SweepDeletions(ctx context.Context) (forgotten int64, err error) {
 	rows, err := s.pool.Query(ctx, `SELECT DISTINCT source FROM deletions WHERE pending ORDER BY source`)
 	if err != nil {
-		return 0, fmt.Errorf("look for deletions: %w", err)
+		return 0, wrap("look for deletions", err)
 	}
 	sources, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return 0, fmt.Errorf("look for deletions: %w", err)
+		return 0, wrap("look for deletions", err)
 	}
 	for _, source := range sources {
 		n, err := s.sweep(ctx, source)
@@ -113,7 +113,7 @@ func (s *Store) sweep(ctx context.Context, source string) (forgotten int64, err 
 			forgotten += n
 		}
 		if err != nil {
-			return forgotten, fmt.Errorf("forget posts of %s: %w", source, err)
+			return forgotten, wrap("forget posts of "+source, err)
 		}
 		if len(d.ids) < sweepDeletions {
 			return forgotten, nil

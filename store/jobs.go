@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 )
@@ -65,22 +63,6 @@ func refresh(ctx context.Context, conn *pgxpool.Conn, window string) error {
 		return fmt.Errorf("refresh %s: %w", window, err)
 	}
 	return nil
-}
-
-func isForbidden(err error) bool {
-	return hasCode(err, "42501")
-}
-
-// isBusy tells that a server's own worker is refreshing the same window (SQLSTATE 55P03): what it began with may be older than what
-// this process has written since.
-func isBusy(err error) bool {
-	return hasCode(err, "55P03")
-}
-
-// hasCode tells whether the database gave the error, with this SQLSTATE.
-func hasCode(err error, code string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == code
 }
 
 func quote(s string) string { return "'" + s + "'" }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -118,7 +117,7 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		err = s.markRepeats(ctx, rows)
 	}
 	if err != nil {
-		return SentimentsStored{}, fmt.Errorf("store sentiments: %w", err)
+		return SentimentsStored{}, wrap("store sentiments", err)
 	}
 	return stored, nil
 }
@@ -331,7 +330,7 @@ func (s *Store) Unscored(ctx context.Context, model string, after Position, to t
 		                  AND s.time >= $1 AND s.time < $4)
 		ORDER BY time, source, id LIMIT $6`, after.Time, after.Source, after.ID, to, model, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read posts to score: %w", err)
+		return nil, wrap("read posts to score", err)
 	}
 	tweets, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*market.Tweet, error) {
 		t := new(market.Tweet)
@@ -340,7 +339,7 @@ func (s *Store) Unscored(ctx context.Context, model string, after Position, to t
 		return t, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read posts to score: %w", err)
+		return nil, wrap("read posts to score", err)
 	}
 	return tweets, nil
 }
@@ -354,7 +353,7 @@ func (s *Store) CountUnscored(ctx context.Context, model string, from, to time.T
 		  AND NOT EXISTS (SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time AND s.model = $3
 		                  AND s.time >= $1 AND s.time < $2)`, from, to, model).Scan(&n)
 	if err != nil {
-		return 0, fmt.Errorf("count posts to score: %w", err)
+		return 0, wrap("count posts to score", err)
 	}
 	return n, nil
 }
@@ -364,7 +363,7 @@ func (s *Store) RegisterModel(ctx context.Context, name string, languages []stri
 	_, err := s.pool.Exec(ctx, `INSERT INTO models (name, languages) VALUES ($1, coalesce($2::text[], '{}'))
 		ON CONFLICT (name) DO UPDATE SET languages = excluded.languages`, name, languages)
 	if err != nil {
-		return fmt.Errorf("register model %s: %w", name, err)
+		return wrap("register model "+name, err)
 	}
 	return nil
 }

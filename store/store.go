@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"rcas/migrations"
@@ -70,10 +68,14 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "rcas"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if config.ConnConfig.RuntimeParams["search_path"] == "" {
+		config.ConnConfig.RuntimeParams["search_path"] = migrations.SearchPath
+	}
 	if s.embedded {
 		// One backend serves all sessions there: names of prepared statements would be shared.
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
+	config.ConnConfig.Tracer = renewer{reset: func() { s.pool.Reset() }}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -164,19 +166,4 @@ func (s *Store) Close() error {
 		return s.server.Close()
 	}
 	return nil
-}
-
-// IsDataError tells whether the database refused the data itself, so that trying again is no use: SQLSTATE class 22 (data
-// exception), 23 (constraint violation), or 54 (program limit exceeded).
-func IsDataError(err error) bool {
-	var pgErr *pgconn.PgError
-	if !errors.As(err, &pgErr) {
-		return false
-	}
-	for _, class := range []string{"22", "23", "54"} {
-		if strings.HasPrefix(pgErr.Code, class) {
-			return true
-		}
-	}
-	return false
 }

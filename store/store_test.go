@@ -45,6 +45,22 @@ func TestMigrateUpDownUp(t *testing.T) {
 	}
 }
 
+// TestASchemaOfTheUsersName stands for a user rcas: the schema rcas comes first in its search_path.
+func TestASchemaOfTheUsersName(t *testing.T) {
+	t.Parallel()
+	s := storetest.Unmigrated(t)
+	storetest.Exec(t, s, `DO $$ BEGIN EXECUTE format('CREATE SCHEMA %I', current_user); END $$`)
+	for range 2 {
+		require.NoError(t, s.Migrate())
+		require.NoError(t, s.CheckSchema())
+	}
+	storetest.RequireNone(t, s, `SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_user)::regnamespace`)
+	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM pg_class WHERE oid = to_regclass('public.tweets')`))
+	got, err := s.InsertTweets(t.Context(), []*market.Tweet{tweet(1, noon)})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, got.Rows)
+}
+
 func TestWritingTwiceIsWritingOnce(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)

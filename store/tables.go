@@ -15,7 +15,7 @@ func (s *Store) LoadCursor(ctx context.Context, source string) (string, error) {
 	var cursor string
 	err := s.pool.QueryRow(ctx, `SELECT cursor FROM cursors WHERE source = $1`, source).Scan(&cursor)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("load cursor of %s: %w", source, err)
+		return "", wrap("load cursor of "+source, err)
 	}
 	return cursor, nil
 }
@@ -25,7 +25,7 @@ func (s *Store) SaveCursor(ctx context.Context, source, cursor string) error {
 	_, err := s.pool.Exec(ctx, `INSERT INTO cursors (source, cursor) VALUES ($1, $2)
 		ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor, saved_at = now()`, source, cursor)
 	if err != nil {
-		return fmt.Errorf("save cursor of %s: %w", source, err)
+		return wrap("save cursor of "+source, err)
 	}
 	return nil
 }
@@ -34,11 +34,11 @@ func (s *Store) SaveCursor(ctx context.Context, source, cursor string) error {
 func (s *Store) Symbols(ctx context.Context) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `SELECT symbol FROM assets ORDER BY symbol COLLATE "C"`)
 	if err != nil {
-		return nil, fmt.Errorf("read the assets: %w", err)
+		return nil, wrap("read the assets", err)
 	}
 	symbols, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, fmt.Errorf("read the assets: %w", err)
+		return nil, wrap("read the assets", err)
 	}
 	return symbols, nil
 }
@@ -62,7 +62,7 @@ func (s *Store) SaveAssets(ctx context.Context, assets []market.Asset) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("load the assets: %w", err)
+		return wrap("load the assets", err)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (s *Store) ActiveModel(ctx context.Context) (string, error) {
 	var name string
 	err := s.pool.QueryRow(ctx, `SELECT name FROM models WHERE active`).Scan(&name)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return "", fmt.Errorf("look up the active model: %w", err)
+		return "", wrap("look up the active model", err)
 	}
 	return name, nil
 }
@@ -102,7 +102,7 @@ func (s *Store) UseModel(ctx context.Context, name string, languages []string, i
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("make %s the active model: %w", name, err)
+		return wrap(fmt.Sprintf("make %s the active model", name), err)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -110,7 +109,7 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, lock, sql, r
 		return addCounts(ctx, tx, counts)
 	})
 	if err != nil {
-		return Stored{}, fmt.Errorf("store rows: %w", err)
+		return Stored{}, wrap("store rows", err)
 	}
 	s.tell(counts)
 	return stored, nil
