@@ -132,17 +132,20 @@ func (a *app) countDead(consumer, subject string) {
 	}
 }
 
+// servesDatabase tells whether this process serves the embedded database. (Of an app that opens what it can, the database may be away.)
+func (a *app) servesDatabase() bool { return a.store != nil && a.store.Serving() }
+
 func (a *app) openStream(ctx context.Context) error {
 	cfg := stream.Config{URL: a.settings.natsURL, Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead,
 		Metrics: a.settings.metrics, Log: a.settings.log}
 	endpoint, err := a.settings.running()
-	if cfg.URL == "" && !a.store.Serving() && err == nil && endpoint.NATS != "" {
+	if cfg.URL == "" && !a.servesDatabase() && err == nil && endpoint.NATS != "" {
 		cfg.URL = endpoint.NATS
 	}
 	if a.stream, err = stream.Open(ctx, cfg); err != nil {
 		return err
 	}
-	if a.store.Serving() || a.stream.Serving() {
+	if a.servesDatabase() || a.stream.Serving() {
 		return a.share()
 	}
 	return nil
@@ -161,7 +164,7 @@ func (s *settings) endpointFile() string { return filepath.Join(s.dataDir, "serv
 // share tells other commands where this process serves. The file holds the stream's token, so it is for this user only.
 func (a *app) share() error {
 	e := endpoint{PID: os.Getpid()}
-	if a.store.Serving() {
+	if a.servesDatabase() {
 		e.Database = a.store.URL()
 	}
 	if a.stream.Serving() {

@@ -52,35 +52,48 @@ func (s *settings) metricsURL() (string, error) {
 	return endpoint.Metrics, err
 }
 
+// askHealth prints what a page of the health of the running rcas says; the error names what failed.
 func (s *settings) askHealth(ctx context.Context, out io.Writer, path string) error {
+	lines, err := s.healthPage(ctx, path)
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, line := range lines {
+		fmt.Fprintln(out, line)
+		if what, ok := strings.CutPrefix(line, "fail "); ok {
+			failed = append(failed, what)
+		}
+	}
+	if len(failed) > 0 {
+		return errors.New("not ready: " + strings.Join(failed, "; "))
+	}
+	return nil
+}
+
+// healthPage returns the lines of a page.
+func (s *settings) healthPage(ctx context.Context, path string) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	server, err := s.metricsURL()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server+path, nil)
 	if err != nil {
-		return fmt.Errorf("--metrics-address: %w", err)
+		return nil, fmt.Errorf("--metrics-address: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("no rcas answers at %s: %w", server, errors.Unwrap(err))
+		return nil, fmt.Errorf("no rcas answers at %s: %w", server, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return fmt.Errorf("read the answer of %s: %w", server, err)
+		return nil, fmt.Errorf("read the answer of %s: %w", server, err)
 	}
-	fmt.Fprint(out, string(body))
-	if response.StatusCode != http.StatusOK {
-		var failed []string
-		for _, line := range strings.Split(string(body), "\n") {
-			if what, ok := strings.CutPrefix(line, "fail "); ok {
-				failed = append(failed, what)
-			}
-		}
-		return errors.New("not ready: " + strings.Join(failed, "; "))
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("%s is no rcas: it answered %s", server, response.Status)
 	}
-	return nil
+	return strings.Split(strings.TrimSpace(string(body)), "\n"), nil
 }
