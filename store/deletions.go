@@ -166,8 +166,8 @@ func (s *Store) pendingDeletions(ctx context.Context, source string) (deletions,
 
 // span is a stretch of time that one chunk, or several open ones in a row, hold: from start to before end.
 type span struct {
-	start, end time.Time
-	compressed bool
+	Start, End time.Time
+	Compressed bool
 }
 
 // spans returns the times that a hypertable has rows of, oldest first.
@@ -179,9 +179,9 @@ func (s *Store) spans(ctx context.Context, hypertable string) ([]span, error) {
 	}
 	var spans []span
 	var next span
-	_, err = pgx.ForEachRow(rows, []any{&next.start, &next.end, &next.compressed}, func() error {
-		if n := len(spans); n > 0 && !next.compressed && !spans[n-1].compressed {
-			spans[n-1].end = next.end
+	_, err = pgx.ForEachRow(rows, []any{&next.Start, &next.End, &next.Compressed}, func() error {
+		if n := len(spans); n > 0 && !next.Compressed && !spans[n-1].Compressed {
+			spans[n-1].End = next.End
 		} else {
 			spans = append(spans, next)
 		}
@@ -222,7 +222,7 @@ func (s *Store) forgetIn(ctx context.Context, d deletions, c span) (forgotten in
 func (s *Store) find(ctx context.Context, d deletions, c span) ([]place, error) {
 	var found []place
 	collect := func(sql string, args ...any) error {
-		rows, err := s.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeExec, d.source, c.start, c.end}, args...)...)
+		rows, err := s.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeExec, d.source, c.Start, c.End}, args...)...)
 		if err != nil {
 			return err
 		}
@@ -237,7 +237,7 @@ func (s *Store) find(ctx context.Context, d deletions, c span) ([]place, error) 
 	}
 	if len(d.accounts) > 0 {
 		by := byIndex
-		if c.compressed {
+		if c.Compressed {
 			by = byHash
 		}
 		if err := collect(fmt.Sprintf(findTweetsOfAccounts, by), d.accounts, d.gone); err != nil {
@@ -251,7 +251,7 @@ func (s *Store) find(ctx context.Context, d deletions, c span) ([]place, error) 
 // areNear tells whether so many of a span's posts are found that about every compressed batch of it holds one; where nothing is
 // compressed, they are.
 func (s *Store) areNear(ctx context.Context, source string, c span, found int) (bool, error) {
-	if !c.compressed {
+	if !c.Compressed {
 		return true, nil
 	}
 	if found < sweepPosts {
@@ -259,7 +259,7 @@ func (s *Store) areNear(ctx context.Context, source string, c span, found int) (
 	}
 	var all int
 	err := s.pool.QueryRow(ctx, `SELECT count(*) FROM tweets WHERE source = $1 AND time >= $2 AND time < $3`, pgx.QueryExecModeExec,
-		source, c.start, c.end).Scan(&all)
+		source, c.Start, c.End).Scan(&all)
 	return found*batchRows >= all, err
 }
 

@@ -19,6 +19,7 @@ const (
 	codeTooMany   = "53300" // connections
 	codeLimit     = "53400"
 	codeBusy      = "55P03"
+	codeInvalid   = "22023" // parameter value
 )
 
 // IsDataError tells whether the database refused the data itself, so that trying again is no use: SQLSTATE class 22 (data
@@ -40,6 +41,9 @@ func isForbidden(err error) bool { return hasCode(err, codeForbidden) }
 // isBusy tells that a server's own worker is refreshing the same window: what it began with may be older than what
 // this process has written since.
 func isBusy(err error) bool { return hasCode(err, codeBusy) }
+
+// isTooSmall tells that a refresh was asked for less than a whole bucket.
+func isTooSmall(err error) bool { return hasCode(err, codeInvalid) }
 
 // hasCode tells whether the database gave the error, with this SQLSTATE.
 func hasCode(err error, code string) bool {

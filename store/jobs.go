@@ -10,28 +10,34 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// windows in chains, in which each builds on the one before it.
-var windows = [][]string{
-	{"prices_1m", "prices_5m", "prices_1h", "prices_1d"}, {"mood_1m", "mood_5m", "mood_1h", "mood_1d"}, {"term_counts_1h"},
+// windows in chains, in which each builds on the one before it, and what they summarise.
+var windows = []struct {
+	of    string
+	chain []string
+}{
+	{"prices", []string{"prices_1m", "prices_5m", "prices_1h", "prices_1d"}},
+	{"sentiments", []string{"mood_1m", "mood_5m", "mood_1h", "mood_1d"}},
+	{"term_counts", []string{"term_counts_1h"}},
 }
 
 // RefreshWindows brings every window up to date with the rows below it, however old, as the refresh policies would in time. Rows that
-// changed nothing cost nothing. A role that does not own the windows leaves them to the policies.
+// changed nothing cost nothing. Where raw rows were dropped, it leaves the windows as they are. A role that does not own the windows
+// leaves them to the database's jobs.
 func (s *Store) RefreshWindows(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	for _, chain := range windows {
-		group.Go(func() error { return s.refreshChain(ctx, chain) })
+	for _, w := range windows {
+		group.Go(func() error { return s.refreshChain(ctx, w.of, w.chain) })
 	}
 	err := group.Wait()
 	if isForbidden(err) {
-		// Only the owner may; a writer leaves it to the policies, which do it within their intervals.
-		s.log.Info("the windows are left to the database's own refresh policies", "reason", err)
+		// Only the owner may; a writer leaves it to the policies, and for what is older to rcas.refresh_archive, which do it within minutes.
+		s.log.Info("the windows are left to the database's own jobs", "reason", err)
 		return nil
 	}
 	return err
 }
 
-func (s *Store) refreshChain(ctx context.Context, chain []string) error {
+func (s *Store) refreshChain(ctx context.Context, hypertable string, chain []string) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("refresh the windows: %w", err)
@@ -42,22 +48,42 @@ func (s *Store) refreshChain(ctx context.Context, chain []string) error {
 		return fmt.Errorf("refresh the windows: %w", err)
 	}
 	defer conn.Exec(context.WithoutCancel(ctx), `RESET work_mem`)
+	rows, err := conn.Query(ctx, `SELECT starts, ends, false FROM rcas.kept($1)`, hypertable)
+	if err != nil {
+		return fmt.Errorf("refresh the windows: %w", err)
+	}
+	stretches, err := pgx.CollectRows(rows, pgx.RowToStructByPos[span])
+	if err != nil {
+		return fmt.Errorf("refresh the windows: %w", err)
+	}
 	for _, window := range chain {
-		if err := refresh(ctx, conn, window); err != nil {
-			return err
+		for _, stretch := range stretches {
+			if err := refresh(ctx, conn, window, stretch); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// refresh brings one window up to date. An open end would push the watermark to where the data ends and hide what comes next; the
-// policies end there too.
-func refresh(ctx context.Context, conn *pgxpool.Conn, window string) error {
-	sql := fmt.Sprintf(`CALL refresh_continuous_aggregate(%s, now() - INTERVAL '18 years', now() - INTERVAL '1 minute',
-		options => '{"buckets_per_batch": 0}')`, quote(window))
+// refresh brings a stretch of one window up to date. An open end would push the watermark to where the data ends and hide what comes next;
+// the policies end there too.
+func refresh(ctx context.Context, conn *pgxpool.Conn, window string, stretch span) error {
+	end := time.Now().Add(-time.Minute)
+	if stretch.End.Before(end) {
+		end = stretch.End
+	}
+	if !stretch.Start.Before(end) {
+		return nil
+	}
+	sql := fmt.Sprintf(`CALL refresh_continuous_aggregate(%s, '%s'::timestamptz, '%s'::timestamptz, options => '{"buckets_per_batch": 0}')`, quote(window),
+		stretch.Start.Format(time.RFC3339Nano), end.Format(time.RFC3339Nano))
 	_, err := conn.Exec(ctx, sql)
 	for ; isBusy(err) && ctx.Err() == nil; _, err = conn.Exec(ctx, sql) {
 		time.Sleep(200 * time.Millisecond)
+	}
+	if isTooSmall(err) { // not a whole bucket of this width has passed
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("refresh %s: %w", window, err)

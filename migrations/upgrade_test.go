@@ -1,0 +1,93 @@
+package migrations_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"rcas/migrations"
+	"rcas/store"
+	"rcas/store/storetest"
+)
+
+// released is the last version of the schema that was given away: databases of it hold people's data.
+const released = 6
+
+// fill puts something into every table of version 6: 90 days of trades, posts and sentiments of two models, words, an alert; the older half
+// compressed, and the windows as the policies would leave them.
+var fill = []string{
+	`INSERT INTO assets (symbol, name) VALUES ('BTC', 'Bitcoin'), ('ETH', 'Ethereum')`,
+	`INSERT INTO models (name, active) VALUES ('old', false), ('new', true)`,
+	`INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
+	 SELECT at, symbol, 'v', i::text, 100 + i % 37, 1 + i % 5, at FROM generate_series(1, 4000) AS i, unnest(ARRAY['BTC', 'ETH']) AS symbol,
+	        LATERAL (SELECT date_trunc('hour', now()) - i * INTERVAL '32 minutes' AS at) AS a`,
+	`INSERT INTO tweets (time, source, id, author, text, symbols, received_at, deleted_at)
+	 SELECT at, 'test', 'did:' || i % 50 || '/' || i, 'ann', 'post ' || i, '{BTC,ETH}', at, CASE WHEN i % 100 = 0 THEN at END
+	 FROM generate_series(1, 4000) AS i, LATERAL (SELECT date_trunc('hour', now()) - i * INTERVAL '32 minutes' AS at) AS a`,
+	`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash)
+	 SELECT time, source, id, symbol, model, 0.25, 0.25, 0.5, 0.25, 1, 10, i % 7 = 0, i % 50, i
+	 FROM (SELECT *, substring(text FROM 6)::integer AS i FROM tweets) AS t, unnest(symbols) AS symbol, unnest(ARRAY['old', 'new']) AS model`,
+	`INSERT INTO term_counts SELECT time_bucket('5 minutes', time), symbol, 'word' || i % 20, 1 FROM (SELECT *, substring(text FROM 6)::integer AS i
+	 FROM tweets) AS t, unnest(symbols) AS symbol`,
+	`INSERT INTO pipeline_counts (component, source, event, n) VALUES ('writer', 'test', 'stored', 4000)`,
+	`INSERT INTO cursors (source, cursor) VALUES ('bluesky', '{}')`,
+	`INSERT INTO deletions (source, id) VALUES ('test', 'did:0/100')`,
+	`INSERT INTO alerts (symbol, rule, direction, start_time, fired_at, price, divergence, mood_z, return_z, posts)
+	 VALUES ('BTC', 'a rule', 'bullish', now() - INTERVAL '1 day', now(), 100, 2, 1, -1, 100)`,
+	`SELECT compress_chunk(c, if_not_compressed => true) FROM unnest(ARRAY['prices', 'tweets', 'sentiments', 'term_counts']) AS t, show_chunks(t, older_than => INTERVAL '30 days') AS c`,
+}
+
+// TestUpgrade migrates a database of the released schema, with data in it, to the newest: what was stored is there, and the windows say
+// what they said.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	s := storetest.Unmigrated(t)
+	require.NoError(t, migrations.To(s.URL(), released))
+	for _, sql := range fill {
+		storetest.Exec(t, s, sql)
+	}
+	for _, window := range []string{"prices_1m", "prices_5m", "prices_1h", "prices_1d", "mood_1m", "mood_5m", "mood_1h", "mood_1d", "term_counts_1h"} {
+		storetest.Exec(t, s, fmt.Sprintf(`CALL refresh_continuous_aggregate('%s', now() - INTERVAL '1 year', now() - INTERVAL '1 minute',
+			options => '{"buckets_per_batch": 0}')`, window))
+	}
+	before := contents(t, s, nil)
+	for question, answer := range before {
+		require.NotEqual(t, "nothing", answer, question)
+	}
+
+	require.NoError(t, s.Migrate())
+	require.NoError(t, s.CheckSchema())
+	require.NoError(t, s.RefreshWindows(t.Context()))
+	require.Equal(t, before, contents(t, s, before))
+	for _, job := range storetest.Rows(t, s, `SELECT job_id FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1`) {
+		storetest.Exec(t, s, fmt.Sprintf(`CALL run_job(%d)`, job[0]))
+	}
+	require.Equal(t, before, contents(t, s, before), "and the jobs drop nothing that was kept")
+}
+
+// contents answers a count and a digest of the rows of every table and window, by a question that names its columns: those of before, where
+// that is given.
+func contents(t *testing.T, s *store.Store, before map[string]string) map[string]string {
+	var questions []string
+	for question := range before {
+		questions = append(questions, question)
+	}
+	if before == nil {
+		for _, row := range storetest.Rows(t, s, `
+			SELECT format('SELECT count(*) || '' '' || md5(string_agg(r::text, '','' ORDER BY r::text)) FROM (SELECT %s FROM %I) AS r',
+			              string_agg(CASE WHEN a.atttypid = 'double precision'::regtype THEN format('round(%I::numeric, 6)', attname)
+			                              ELSE quote_ident(attname) END, ', ' ORDER BY attname), c.relname)
+			FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT attisdropped
+			WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> 'schema_migrations'
+			  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e') AND c.relname <> 'divergence_now'
+			GROUP BY c.relname`) {
+			questions = append(questions, row[0].(string))
+		}
+	}
+	answers := map[string]string{}
+	for _, question := range questions {
+		answers[question] = storetest.Value[string](t, s, `SELECT coalesce((`+question+`), 'nothing')`)
+	}
+	return answers
+}
