@@ -1,5 +1,5 @@
 # Two images: rcas (the ingestor, the scorer, the migrations) and grafana (Grafana with RCAS's plugins, dashboards and alert rules). glibc
-# throughout: the ONNX Runtime needs it. The build runs the same Make targets as everybody.
+# throughout: the ONNX Runtime needs it. The build runs the same Make targets as everybody. Any builder since Docker 20.10 takes this file.
 
 FROM node:22.21.1-bookworm-slim AS node
 
@@ -14,30 +14,20 @@ COPY . .
 
 FROM build AS build-rcas
 # The library is fetched by its checksum here, so that containers start without a network.
-RUN make build && XDG_CACHE_HOME=/cache bin/rcas setup && cp /cache/rcas/onnxruntime-*/libonnxruntime.so.1 bin/
+ARG VERSION=unknown
+RUN make build VERSION="$VERSION" && XDG_CACHE_HOME=/cache bin/rcas setup && cp /cache/rcas/onnxruntime-*/libonnxruntime.so.1 bin/
 
 FROM build AS build-plugins
 RUN make plugins
 
 FROM debian:12.12-slim AS rcas
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home rcas
+    && useradd --system --uid 10001 --no-create-home rcas && install --directory --owner rcas --mode 0700 /var/lib/rcas
 COPY --from=build-rcas /src/bin/rcas /usr/local/bin/rcas
 COPY --from=build-rcas /src/bin/libonnxruntime.so.1 /usr/local/lib/
-# Passwords come as files; a URL does not hold them, so that they may hold any character and show in no list of processes.
-COPY --chmod=0755 <<'SCRIPT' /usr/local/bin/with-secrets
-#!/bin/sh
-set -eu
-secret() { if [ -r "/run/secrets/$1" ]; then cat "/run/secrets/$1"; fi; }
-PGPASSWORD="$(secret database_password)"
-token="$(secret nats_token)"
-export PGPASSWORD
-if [ -n "$token" ] && [ -n "${NATS_ADDRESS:-}" ]; then export RCAS_NATS_URL="nats://$token@$NATS_ADDRESS"; fi
-exec "$@"
-SCRIPT
-ENV RCAS_ONNXRUNTIME_LIB=/usr/local/lib/libonnxruntime.so.1 RCAS_DATA_DIR=/tmp/rcas
+ENV RCAS_ONNXRUNTIME_LIB=/usr/local/lib/libonnxruntime.so.1 RCAS_DATA_DIR=/var/lib/rcas
 USER rcas
-ENTRYPOINT ["with-secrets", "rcas"]
+ENTRYPOINT ["rcas"]
 CMD ["--help"]
 
 FROM grafana/grafana:12.3.0 AS grafana
@@ -45,14 +35,7 @@ COPY --from=build-plugins --chown=472:0 /src/grafana/dist/rcas-market-datasource
 COPY --from=build-plugins --chown=472:0 /src/grafana/dist/rcas-wordcloud-panel /usr/share/rcas/plugins/rcas-wordcloud-panel
 COPY grafana/provisioning /usr/share/rcas/provisioning
 COPY dashboards /usr/share/rcas/dashboards
-COPY --chmod=0755 <<'SCRIPT' /usr/share/rcas/start
-#!/bin/sh
-set -eu
-RCAS_GRAFANA_DB_PASSWORD="$(cat /run/secrets/reader_password)"
-RCAS_GRAFANA_NATS_TOKEN="$(cat /run/secrets/nats_token)"
-export RCAS_GRAFANA_DB_PASSWORD RCAS_GRAFANA_NATS_TOKEN
-exec /run.sh "$@"
-SCRIPT
+COPY docker/grafana /usr/share/rcas/start
 ENV GF_PATHS_PLUGINS=/usr/share/rcas/plugins GF_PATHS_PROVISIONING=/usr/share/rcas/provisioning RCAS_GRAFANA_DASHBOARDS=/usr/share/rcas/dashboards \
     GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS=rcas-market-datasource,rcas-wordcloud-panel GF_PLUGINS_PREINSTALL_DISABLED=true \
     GF_ANALYTICS_REPORTING_ENABLED=false GF_ANALYTICS_CHECK_FOR_UPDATES=false GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false \

@@ -3,6 +3,8 @@ GO      ?= go
 PYTHON  ?= /usr/bin/python3
 PKGS    := ./...
 BIN     := bin/rcas
+# What rcas --version tells; a container has no version control to ask, and says it by VERSION=.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 NPM     := npm --prefix grafana
 SOURCE  := grafana/dist/rcas-market-datasource
@@ -14,7 +16,7 @@ help: ## list the targets
 
 build: need-go ## build bin/rcas
 	@mkdir -p bin
-	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN) ./cmd/rcas
+	CGO_ENABLED=1 $(GO) build -trimpath -ldflags "-X main.linkedVersion=$(VERSION)" -o $(BIN) ./cmd/rcas
 
 plugins: need-go grafana/node_modules/.package-lock.json ## build the Grafana plugins into grafana/dist
 	$(NPM) run build

@@ -8,15 +8,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/stretchr/testify/require"
 
-	"rcas/grafana/grafanatest"
 	"rcas/store/storetest"
 )
 
@@ -36,12 +35,12 @@ func load(t *testing.T, environment ...string) *types.Project {
 }
 
 // oneShot services end when they have done their work.
-var oneShot = []string{"migrate", "roles"}
+var oneShot = []string{"migrate", "nats-data", "roles"}
 
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	project := load(t)
-	require.ElementsMatch(t, []string{"timescaledb", "nats", "migrate", "roles", "ingestor", "scorer", "grafana"}, project.ServiceNames())
+	require.ElementsMatch(t, []string{"timescaledb", "nats", "nats-data", "migrate", "roles", "ingestor", "scorer", "grafana"}, project.ServiceNames())
 	for name, s := range project.Services {
 		if s.Build == nil {
 			require.Regexp(t, `^[a-z/]+:[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*$`, s.Image, "%s: the image is not pinned to a release", name)
@@ -51,7 +50,12 @@ func TestCompose(t *testing.T) {
 		}
 		require.Equal(t, !slices.Contains(oneShot, name), s.HealthCheck != nil, "%s: health", name)
 		require.Equal(t, slices.Contains(oneShot, name), s.Restart == "no", "%s: restart", name)
-		require.NotEmpty(t, s.Secrets, name)
+		require.Equal(t, name != "nats-data", len(s.Secrets) > 0, name)
+		require.Equal(t, []string{"ALL"}, s.CapDrop, "%s keeps what it does not need", name)
+		require.Contains(t, s.SecurityOpt, "no-new-privileges:true", name)
+		require.Positive(t, s.MemLimit, "%s: memory is not bounded", name)
+		require.Positive(t, s.PidsLimit, "%s: processes are not bounded", name)
+		require.NotEmpty(t, s.Logging.Options["max-size"], "%s: its log grows without end", name)
 		for variable, value := range s.Environment {
 			require.False(t, value != nil && strings.Contains(*value, "secret-"), "%s: %s shows a password", name, variable)
 		}
@@ -60,6 +64,9 @@ func TestCompose(t *testing.T) {
 	for _, stateful := range []string{"timescaledb", "nats", "grafana"} {
 		require.Equal(t, types.VolumeTypeVolume, project.Services[stateful].Volumes[0].Type, stateful)
 	}
+	require.NotEmpty(t, project.Services["nats"].User)
+	require.Equal(t, project.Services["nats"].User, project.Services["nats-data"].Entrypoint[2], "who owns the folder")
+	require.Equal(t, "service_completed_successfully", project.Services["nats"].DependsOn["nats-data"].Condition)
 	require.Equal(t, "service_completed_successfully", project.Services["ingestor"].DependsOn["roles"].Condition)
 	require.Equal(t, "service_completed_successfully", project.Services["roles"].DependsOn["migrate"].Condition)
 	require.Equal(t, "service_healthy", project.Services["migrate"].DependsOn["timescaledb"].Condition)
@@ -132,35 +139,58 @@ func TestComposeModels(t *testing.T) {
 	}
 }
 
-var healthQuery = regexp.MustCompile(`rcas sql "(.*)"`)
-
-// TestComposeHealth asks what the health checks ask, where all is well and where it is not.
+// TestComposeHealth runs what the health checks of the services of RCAS run, with their variables: there is nobody to answer, and it knows.
 func TestComposeHealth(t *testing.T) {
 	t.Parallel()
-	s := storetest.New(t)
-	grafanatest.Fill(t, s, time.Now())
-	check := func(service, demo string) error {
-		test := load(t).Services[service].HealthCheck.Test
-		m := healthQuery.FindStringSubmatch(test[len(test)-1])
-		require.Len(t, m, 2, "%v", test)
-		_, err := s.Pool().Exec(context.Background(), strings.ReplaceAll(m[1], "$RCAS_DEMO", demo))
-		return err
+	program := filepath.Join(t.TempDir(), "rcas")
+	output, err := exec.Command("go", "build", "-o", program, "../cmd/rcas").CombinedOutput()
+	require.NoError(t, err, string(output))
+	for _, name := range []string{"ingestor", "scorer"} {
+		s := load(t).Services[name]
+		test := s.HealthCheck.Test
+		require.Equal(t, []string{"CMD", "rcas"}, []string(test[:2]))
+		cmd := exec.Command(program, test[2:]...)
+		cmd.Env = []string{"RCAS_DATA_DIR=" + t.TempDir(), "RCAS_METRICS_ADDRESS=" + strings.Replace(*s.Environment["RCAS_METRICS_ADDRESS"], ":9420", ":1", 1)}
+		output, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(output), "no rcas answers at http://127.0.0.1:1")
 	}
-	storetest.Exec(t, s, `INSERT INTO pipeline_counts (component, source, event, n) VALUES ('writer', 'kraken', 'stored', 1)`)
-	require.NoError(t, check("ingestor", ""))
-	require.NoError(t, check("scorer", ""))
-	storetest.Exec(t, s, `DELETE FROM pipeline_counts WHERE time > now() - INTERVAL '30 minutes'`)
-	storetest.Exec(t, s, `CALL refresh_continuous_aggregate('pipeline_1m', now() - INTERVAL '1 hour', now())`)
-	require.ErrorContains(t, check("ingestor", ""), "division by zero")
-	require.NoError(t, check("ingestor", "1"), "the demo's archive ends, and that is well")
-	storetest.Exec(t, s, `TRUNCATE pipeline_counts`)
-	storetest.Exec(t, s, `CALL refresh_continuous_aggregate('pipeline_1m', NULL, NULL)`)
-	require.NoError(t, check("ingestor", "1"), "it is well when it ended so long ago that no feed is known any more")
-	require.ErrorContains(t, check("ingestor", ""), "division by zero")
-	storetest.Exec(t, s, `DELETE FROM sentiments WHERE time > now() - INTERVAL '14 minutes'`)
-	require.ErrorContains(t, check("scorer", ""), "division by zero")
-	storetest.Exec(t, s, `TRUNCATE prices`)
-	require.ErrorContains(t, check("ingestor", "1"), "division by zero", "nor is a demo well that brought nothing")
+}
+
+// TestComposeExec shows that commands run inside a service need no more than its variables: no wrapper sets what they log in with.
+func TestComposeExec(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ingestor", "scorer", "migrate"} {
+		s := load(t).Services[name]
+		for variable, value := range s.Environment {
+			if file, ok := strings.CutSuffix(variable, "_FILE"); ok {
+				require.True(t, slices.ContainsFunc(s.Secrets, func(secret types.ServiceSecretConfig) bool {
+					return *value == "/run/secrets/"+secret.Source && (secret.Target == "" || secret.Target == *value)
+				}), "%s: %s names %s, which is no secret of it", name, file, *value)
+			}
+		}
+		require.Contains(t, s.Environment, "RCAS_DATABASE_PASSWORD_FILE")
+	}
+}
+
+// TestComposeWorkers compares the background workers of the database with the jobs that it really has.
+func TestComposeWorkers(t *testing.T) {
+	t.Parallel()
+	jobs := storetest.Value[int](t, storetest.New(t), `SELECT count(*) FROM timescaledb_information.jobs`)
+	setting := func(name string) int {
+		for _, argument := range load(t).Services["timescaledb"].Command {
+			if value, ok := strings.CutPrefix(argument, "--"+name+"="); ok {
+				n, err := strconv.Atoi(value)
+				require.NoError(t, err)
+				return n
+			}
+		}
+		require.Fail(t, "not set", name)
+		return 0
+	}
+	const databases, parallel = 3, 8 // a scheduler for each of postgres, template1 and rcas; PostgreSQL's own default
+	require.GreaterOrEqual(t, setting("timescaledb.max_background_workers"), jobs+databases)
+	require.GreaterOrEqual(t, setting("max_worker_processes"), setting("timescaledb.max_background_workers")+parallel+3)
 }
 
 // TestDockerfile checks that the images are what the services build, run the Make targets that everybody runs, and not as root.
@@ -189,6 +219,11 @@ func TestDockerfile(t *testing.T) {
 		}
 	}
 	require.Contains(t, dockerfile, "\nUSER rcas\n")
+	require.NotContains(t, dockerfile, "<<", "the builder of Docker 20.10 knows no heredocs")
+	require.NotContains(t, dockerfile, "--chmod", "nor modes")
+	ignored, err := os.ReadFile("../.dockerignore")
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^\*\*/\.env$`, string(ignored), "passwords would lie in the build cache")
 	require.NotContains(t, stages["rcas"], "alpine", "the ONNX Runtime needs glibc")
 	module, err := os.ReadFile("../go.mod")
 	require.NoError(t, err)

@@ -136,7 +136,7 @@ func (a *app) countDead(consumer, subject string) {
 func (a *app) servesDatabase() bool { return a.store != nil && a.store.Serving() }
 
 func (a *app) openStream(ctx context.Context) error {
-	cfg := stream.Config{URL: a.settings.natsURL, Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead,
+	cfg := stream.Config{URL: a.settings.natsAddress(), Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead,
 		Metrics: a.settings.metrics, Log: a.settings.log}
 	endpoint, err := a.settings.running()
 	if cfg.URL == "" && !a.servesDatabase() && err == nil && endpoint.NATS != "" {

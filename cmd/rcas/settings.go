@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,7 +68,7 @@ func (c alertsConfig) rule() alert.Rule {
 
 // variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
 var variables = []string{
-	"RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID", "RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL",
+	"RCAS_DATABASE_PASSWORD", "RCAS_NATS_TOKEN", "RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID", "RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL",
 	"RCAS_ONNXRUNTIME_LIB", "RCAS_TEST_DATABASE_URL", "RCAS_BENCH_DATABASE_URL",
 	"RCAS_FEED_RECORDINGS", "RCAS_DEMO",
 }
@@ -92,7 +93,35 @@ func (s *settings) resolve(cmd *cobra.Command, environ []string) error {
 		return err
 	}
 	s.metrics = telemetry.New(version())
+	if s.databaseURL, err = withPassword(s.databaseURL, s.env["RCAS_DATABASE_PASSWORD"]); err != nil {
+		return fmt.Errorf("--database-url: %w", err)
+	}
 	return s.readFile()
+}
+
+// withPassword puts a password that is kept apart into a URL that names a user only.
+func withPassword(address, password string) (string, error) {
+	if password == "" || address == "" {
+		return address, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return "", errors.New("RCAS_DATABASE_PASSWORD is set, and no user; write postgres://user@host:5432/database")
+	}
+	if _, set := u.User.Password(); set {
+		return "", errors.New("it holds a password, and RCAS_DATABASE_PASSWORD is set as well; leave one out")
+	}
+	u.User = url.UserPassword(u.User.Username(), password)
+	return u.String(), nil
+}
+
+// natsAddress is the URL of NATS with the token that is kept apart.
+func (s *settings) natsAddress() string {
+	token := s.env["RCAS_NATS_TOKEN"]
+	if scheme, host, ok := strings.Cut(s.natsURL, "://"); ok && token != "" && !strings.Contains(host, "@") {
+		return scheme + "://" + token + "@" + host
+	}
+	return s.natsURL
 }
 
 // openLog logs as text to a terminal, and as JSON, a record a line, to whatever else takes it, unless --log-format says otherwise.
@@ -134,7 +163,9 @@ func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
 			if err != nil {
 				return fmt.Errorf("read the secret of %s: %w", name, err)
 			}
-			name, value = secret, strings.TrimSpace(string(text))
+			if name, value = secret, strings.TrimSpace(string(text)); value == "" {
+				return fmt.Errorf("the file of the secret %s_FILE is empty", secret)
+			}
 		}
 		switch {
 		case slices.Contains(variables, name):

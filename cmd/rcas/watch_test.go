@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -154,4 +155,29 @@ func freeAddress(t *testing.T) string {
 	require.NoError(t, err)
 	defer listener.Close()
 	return listener.Addr().String()
+}
+
+// TestSecretsOfTheirOwn keeps passwords apart from addresses, as containers do.
+func TestSecretsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	joined, err := withPassword("postgres://u@h:5432/d?sslmode=disable", "p@ss w/o:rd$")
+	require.NoError(t, err)
+	u, err := url.Parse(joined)
+	require.NoError(t, err)
+	password, _ := u.User.Password()
+	require.Equal(t, "p@ss w/o:rd$", password)
+	_, err = withPassword("postgres://u:x@h/d", "y")
+	require.ErrorContains(t, err, "leave one out")
+	_, err = withPassword("postgres://h/d", "y")
+	require.ErrorContains(t, err, "no user")
+
+	empty := filepath.Join(t.TempDir(), "empty")
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
+	for file, want := range map[string]string{empty: "RCAS_DATABASE_PASSWORD_FILE is empty", empty + "/absent": "read the secret of RCAS_DATABASE_PASSWORD_FILE"} {
+		cmd := process(t, "status", "--data-dir", t.TempDir(), "--database-url", "postgres://u@127.0.0.1:1/x")
+		cmd.Env = append(cmd.Env, "RCAS_DATABASE_PASSWORD_FILE="+file)
+		out, err := cmd.CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), want)
+	}
 }
