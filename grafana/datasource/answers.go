@@ -113,6 +113,9 @@ func (d *Datasource) ask(ctx context.Context, q *query) (*data.Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := q.narrow(frame); err != nil {
+		return nil, err
+	}
 	describe(frame)
 	frame.Meta = &data.FrameMeta{Type: question.form, TypeVersion: data.FrameTypeVersion{0, 1}}
 	if question.series {
@@ -126,12 +129,35 @@ func (d *Datasource) ask(ctx context.Context, q *query) (*data.Frame, error) {
 	return frame, nil
 }
 
+// narrow leaves one figure beside times and names: the one that the query names or, for an alert rule, the first. A rule takes one
+// value for each set of labels, and refuses several that bear the same.
+func (q *query) narrow(frame *data.Frame) error {
+	if q.Value == "" && !q.alert {
+		return nil
+	}
+	var kept []*data.Field
+	found := false
+	for _, f := range frame.Fields {
+		switch {
+		case f.Type() != data.FieldTypeNullableFloat64:
+			kept = append(kept, f)
+		case !found && (q.Value == "" || q.Value == f.Name):
+			kept, found = append(kept, f), true
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: %s has no figure %.40q", errQuery, q.Type, q.Value)
+	}
+	frame.Fields = kept
+	return nil
+}
+
 // notices say what a glance at the last window would get wrong: that it still fills, or that nothing came for long.
 func (q *query) notices(frame *data.Frame, now time.Time) []data.Notice {
 	if frame.Rows() == 0 || q.to.Before(now.Add(-q.window)) {
 		return nil // The past is what it is.
 	}
-	last := frame.Fields[0].At(frame.Rows() - 1).(*time.Time)
+	last := frame.Fields[0].At(frame.Rows() - 1).(time.Time)
 	end := last.Add(q.window)
 	switch silent := now.Sub(end); {
 	case silent < 0:
@@ -147,16 +173,15 @@ func (q *query) notices(frame *data.Frame, now time.Time) []data.Notice {
 	return nil
 }
 
-// frameOf reads all rows into a frame with one nullable field per column.
+// frameOf reads all rows into a frame with a field per column, nullable but for the time.
 func frameOf(name string, rows pgx.Rows) (*data.Frame, error) {
 	defer rows.Close()
 	frame := data.NewFrame(name)
 	for _, column := range rows.FieldDescriptions() {
-		field, err := fieldOf(column.DataTypeOID)
+		field, err := fieldOf(column.Name, column.DataTypeOID)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", column.Name, err)
 		}
-		field.Name = column.Name
 		frame.Fields = append(frame.Fields, field)
 	}
 	for rows.Next() {
@@ -165,7 +190,9 @@ func frameOf(name string, rows pgx.Rows) (*data.Frame, error) {
 			return nil, err
 		}
 		for i, v := range values {
-			frame.Fields[i].Append(pointer(v))
+			if err := appendTo(frame.Fields[i], v); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return frame, rows.Err()

@@ -77,7 +77,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 	group.SetLimit(4)
 	for i, q := range req.Queries {
 		group.Go(func() error {
-			answers[i] = d.answer(ctx, req.PluginContext, q)
+			answers[i] = d.answer(ctx, req, q)
 			return nil
 		})
 	}
@@ -89,15 +89,19 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 	return response, nil
 }
 
-func (d *Datasource) answer(ctx context.Context, plugin backend.PluginContext, q backend.DataQuery) backend.DataResponse {
+// alertHeader is "true" where Grafana's alerting asks.
+const alertHeader = "FromAlert"
+
+func (d *Datasource) answer(ctx context.Context, req *backend.QueryDataRequest, q backend.DataQuery) backend.DataResponse {
 	query, err := readQuery(q)
 	if err != nil {
 		return backend.ErrDataResponseWithSource(backend.StatusBadRequest, backend.ErrorSourceDownstream, err.Error())
 	}
+	query.alert = req.Headers[alertHeader] == "true"
 	var frame *data.Frame
 	switch query.Type {
 	case typeLive:
-		frame, err = d.liveFrame(ctx, plugin, query)
+		frame, err = d.liveFrame(ctx, req.PluginContext, query)
 	case typeStreamState:
 		frame, err = d.streamState(ctx)
 	default:

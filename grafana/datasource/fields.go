@@ -8,19 +8,40 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+// timeColumn is the name of the column that says when a row is. It is never NULL, and its field not nullable: alert rules and
+// SQL expressions take no series without such a field.
+const timeColumn = "time"
+
 // fieldOf makes an empty field for a column of a PostgreSQL type.
-func fieldOf(oid uint32) (*data.Field, error) {
+func fieldOf(name string, oid uint32) (*data.Field, error) {
 	switch oid {
 	case pgtype.TimestamptzOID:
-		return data.NewField("", nil, []*time.Time{}), nil
+		if name == timeColumn {
+			return data.NewField(name, nil, []time.Time{}), nil
+		}
+		return data.NewField(name, nil, []*time.Time{}), nil
 	case pgtype.Float8OID, pgtype.Float4OID, pgtype.Int4OID, pgtype.Int8OID:
-		return data.NewField("", nil, []*float64{}), nil
+		return data.NewField(name, nil, []*float64{}), nil
 	case pgtype.TextOID:
-		return data.NewField("", nil, []*string{}), nil
+		return data.NewField(name, nil, []*string{}), nil
 	case pgtype.BoolOID:
-		return data.NewField("", nil, []*bool{}), nil
+		return data.NewField(name, nil, []*bool{}), nil
 	}
 	return nil, fmt.Errorf("the database answers with type %d, which this data source does not know", oid)
+}
+
+// appendTo adds a value of pgx to its field.
+func appendTo(field *data.Field, v any) error {
+	if field.Type() != data.FieldTypeTime {
+		field.Append(pointer(v))
+		return nil
+	}
+	at, known := v.(time.Time)
+	if !known {
+		return fmt.Errorf("column %s holds %v where a time must stand", field.Name, v)
+	}
+	field.Append(at.UTC())
+	return nil
 }
 
 // pointer turns a value of pgx into what a nullable field takes. Counts become doubles: exact up to 2^53.
@@ -57,10 +78,14 @@ type look struct {
 // asNeeded leaves the decimals to Grafana, which goes by the value: a coin may cost 60,000 dollars or 0.00002.
 const asNeeded = -1
 
+// dollars is the unit of prices. Of Grafana's units for money it alone shows both 13195 and 0.00000673: "locale" and the financial
+// currencies make the second 0, "currencyUSD" makes the first 13.2K.
+const dollars = "prefix:$"
+
 var looks = map[string]look{
-	"open": {"locale", "First trade of the window.", asNeeded}, "high": {"locale", "Highest trade of the window.", asNeeded},
-	"low": {"locale", "Lowest trade of the window.", asNeeded}, "close": {"locale", "Last trade of the window.", asNeeded},
-	"price": {"locale", "Quote currency per coin.", asNeeded}, "vwap": {"locale", "Mean price weighted by volume.", asNeeded},
+	"open": {dollars, "First trade of the window.", asNeeded}, "high": {dollars, "Highest trade of the window.", asNeeded},
+	"low": {dollars, "Lowest trade of the window.", asNeeded}, "close": {dollars, "Last trade of the window.", asNeeded},
+	"price": {dollars, "Quote currency per coin.", asNeeded}, "vwap": {dollars, "Mean price weighted by volume.", asNeeded},
 	"volume":        {"short", "Coins traded.", 2},
 	"weighted_mood": {"none", "Mean score of the judged posts, weighted by reach and engagement (damped); -1 to 1.", 3},
 	"mood":          {"none", "Mean score of the judged posts; -1 to 1.", 3}, "mood_error": {"none", "Standard error of mood.", 3},

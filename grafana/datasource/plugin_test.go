@@ -135,7 +135,13 @@ func timeout(t testing.TB) context.Context {
 // query asks one question, given as JSON.
 func (p *plugin) query(from, to time.Time, interval time.Duration, text string) backend.DataResponse {
 	p.t.Helper()
-	response, err := p.data.QueryData(timeout(p.t), &pluginv2.QueryDataRequest{PluginContext: p.context(), Queries: []*pluginv2.DataQuery{{
+	return p.queryOf(nil, from, to, interval, text)
+}
+
+// queryOf asks with headers, by which Grafana tells who asks.
+func (p *plugin) queryOf(headers map[string]string, from, to time.Time, interval time.Duration, text string) backend.DataResponse {
+	p.t.Helper()
+	response, err := p.data.QueryData(timeout(p.t), &pluginv2.QueryDataRequest{PluginContext: p.context(), Headers: headers, Queries: []*pluginv2.DataQuery{{
 		RefId: "A", MaxDataPoints: 1000, IntervalMS: interval.Milliseconds(), Json: []byte(text),
 		TimeRange: &pluginv2.TimeRange{FromEpochMS: from.UnixMilli(), ToEpochMS: to.UnixMilli()},
 	}}})

@@ -60,7 +60,11 @@ type query struct {
 	Limit number `json:"limit"`
 	// Live says what a live query streams: prices or sentiments.
 	Live string `json:"live"`
+	// Value names the only figure wanted, such as mood or close; empty: all or, for an alert rule, the first.
+	Value string `json:"value"`
 
+	// alert tells that an alert rule asks.
+	alert    bool
 	window   time.Duration
 	from, to time.Time
 }

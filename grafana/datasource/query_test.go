@@ -125,7 +125,7 @@ func testQueries(t *testing.T, s *store.Store) {
 			frame := p.query(day, now, interval, `{"queryType":"candles","symbol":"BTC","width":"auto"}`).Frames[0]
 			least := 24 * time.Hour // A minute without a trade has no window.
 			for i := 1; i < frame.Rows(); i++ {
-				least = min(least, frame.Fields[0].At(i).(*time.Time).Sub(*frame.Fields[0].At(i - 1).(*time.Time)))
+				least = min(least, frame.Fields[0].At(i).(time.Time).Sub(frame.Fields[0].At(i-1).(time.Time)))
 			}
 			require.Equal(t, want, least)
 		}
@@ -215,4 +215,66 @@ func testResources(t *testing.T, s *store.Store) {
 		require.NoError(t, json.Unmarshal(h.JsonDetails, &details))
 		require.Len(t, details.Feeds, 4)
 	})
+}
+
+// What Grafana's alerting demands of an answer: a time that can't be missing, where it is a series, and one figure for each set of
+// labels.
+func TestAlertRulesGetOneFigure(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	anchor := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	grafanatest.Fill(t, s, anchor)
+	p := start(t, database(t, s))
+	for query, figure := range map[string]string{
+		`{"queryType":"candles","symbol":"BTC","width":"1h","value":"close"}`: "close",
+		`{"queryType":"mood","symbol":"BTC","width":"1h"}`:                    "weighted_mood",
+		`{"queryType":"mood_price","symbol":"BTC","width":"1h"}`:              "close",
+		`{"queryType":"divergence","symbol":"BTC","width":"15m"}`:             "divergence",
+		`{"queryType":"divergence_state","width":"15m"}`:                      "signal",
+		`{"queryType":"terms","symbol":"SOL"}`:                                "posts",
+		`{"queryType":"trending_terms","symbol":"SOL","value":"ratio"}`:       "ratio",
+		`{"queryType":"feed_health"}`:                                         "silent_seconds",
+		`{"queryType":"scorer_health","value":"behind_seconds"}`:              "behind_seconds",
+	} {
+		r := p.queryOf(map[string]string{"FromAlert": "true"}, anchor.Add(-6*time.Hour), anchor, time.Minute, query)
+		require.NoError(t, r.Error, query)
+		require.Len(t, r.Frames, 1, query)
+		var figures []string
+		seen := map[string]bool{}
+		for _, f := range r.Frames[0].Fields {
+			if f.Type().Numeric() {
+				figures = append(figures, f.Name)
+			}
+			require.NotEqual(t, data.FieldTypeNullableTime, f.Type(), query)
+		}
+		require.Equal(t, []string{figure}, figures, query)
+		for row := range r.Frames[0].Rows() {
+			var labels string
+			for _, f := range r.Frames[0].Fields {
+				if !f.Type().Numeric() {
+					v, _ := f.ConcreteAt(row)
+					labels += fmt.Sprint(v, "\x00")
+				}
+			}
+			require.False(t, seen[labels], "%s: two values with the labels %q", query, labels)
+			seen[labels] = true
+		}
+	}
+	refused := p.query(anchor.Add(-time.Hour), anchor, time.Minute, `{"queryType":"mood","symbol":"BTC","value":"price"}`)
+	require.ErrorContains(t, refused.Error, `mood has no figure "price"`)
+}
+
+// A coin may cost a millionth of a dollar: no unit may round its price to nothing.
+func TestPricesHaveAUnitThatKeepsSmallOnes(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	anchor := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	grafanatest.Fill(t, s, anchor)
+	r := start(t, database(t, s)).query(anchor.Add(-6*time.Hour), anchor, time.Minute, `{"queryType":"candles","symbol":"BTC","width":"1h"}`)
+	require.NoError(t, r.Error)
+	for _, name := range []string{"open", "high", "low", "close", "vwap"} {
+		field, _ := r.Frames[0].FieldByName(name)
+		require.Equal(t, "prefix:$", field.Config.Unit, name)
+		require.Nil(t, field.Config.Decimals, name)
+	}
 }

@@ -39,6 +39,8 @@ export interface RcasQuery extends DataQuery {
   maxLag?: string;
   limit?: string;
   live?: 'prices' | 'sentiments';
+  /** The only figure wanted, by the name of its column; an alert rule gets the first where none is named. */
+  value?: string;
 }
 
 export const defaultQuery: Partial<RcasQuery> = { queryType: 'mood_price', symbol: 'BTC', width: 'auto' };
@@ -50,6 +52,19 @@ export const ofOneCoin: ReadonlySet<string | undefined> = new Set<QueryType>([
 
 /** Query types that follow the settings of a divergence rule. */
 export const ofRule: ReadonlySet<string | undefined> = new Set<QueryType>(['divergence', 'divergence_state', 'divergence_events']);
+
+/** The figures of the answers that an alert rule can watch, the usual one first. */
+export const figures: Partial<Record<QueryType, readonly string[]>> = {
+  candles: ['open', 'high', 'low', 'close', 'volume', 'vwap', 'trades'],
+  mood: ['weighted_mood', 'mood', 'mood_error', 'negative', 'neutral', 'positive', 'posts', 'judged', 'authors', 'dominance', 'momentum'],
+  mood_price: ['close', 'weighted_mood', 'mood', 'return', 'realised_volatility', 'volume', 'posts'],
+  divergence: ['divergence', 'mood_z', 'return_z', 'signal', 'posts'],
+  divergence_state: ['signal', 'divergence', 'mood_z', 'return_z', 'posts'],
+  terms: ['posts', 'share'],
+  trending_terms: ['posts', 'expected', 'ratio', 'score'],
+  feed_health: ['silent_seconds', 'per_second', 'source_lag', 'store_lag', 'store_lag_p95', 'dropped_share'],
+  scorer_health: ['per_second', 'unscored', 'behind_seconds', 'score_lag', 'skipped_share'],
+};
 
 /** Query types over windows. */
 export const ofWindows: ReadonlySet<string | undefined> = new Set<QueryType>([

@@ -1,8 +1,8 @@
 import { QueryEditorProps } from '@grafana/data';
 import { Combobox, InlineField, InlineFieldRow, InlineSwitch, Input, RadioButtonGroup } from '@grafana/ui';
-import { useMemo } from 'react';
+import { useId, useMemo } from 'react';
 import type { RcasDataSource } from '../datasource';
-import { List, ofOneCoin, ofRule, ofWindows, QueryType, queryTypes, RcasOptions, RcasQuery } from '../types';
+import { figures, List, ofOneCoin, ofRule, ofWindows, QueryType, queryTypes, RcasOptions, RcasQuery } from '../types';
 
 type Props = QueryEditorProps<RcasDataSource, RcasQuery, RcasOptions>;
 
@@ -16,22 +16,37 @@ export function QueryEditor({ datasource, query, onChange, onRunQuery }: Props) 
     onChange({ ...query, ...part });
     onRunQuery();
   };
-  const shared = { query, change };
+  const id = useId(); // InlineField ties its label to its child's id
+  const shared = { id, query, change };
   return (
     <>
       <InlineFieldRow>
         <InlineField label="Show" labelWidth={label}>
-          <Combobox width={24} options={[...queryTypes]} value={type ?? null} onChange={(option) => change({ queryType: option.value as QueryType })} />
+          <Combobox width={24} id={`${id}-show`} options={[...queryTypes]} value={type ?? null} onChange={(option) => change({ queryType: option.value as QueryType, value: undefined })} />
         </InlineField>
         {ofOneCoin.has(type) && <Choose {...shared} datasource={datasource} list="symbols" field="symbol" name="Coin" />}
         {ofWindows.has(type) && (
           <InlineField label="Window" tooltip="auto follows the panel's interval">
-            <Combobox width={12} createCustomValue options={widths} value={query.width ?? 'auto'} onChange={({ value }) => change({ width: value })} />
+            <Combobox width={12} id={`${id}-window`} createCustomValue options={widths} value={query.width ?? 'auto'} onChange={({ value }) => change({ width: value })} />
+          </InlineField>
+        )}
+        {type && figures[type] && (
+          <InlineField label="Figure" tooltip="Only this one; an alert rule watches one, the first if none is chosen">
+            <Combobox
+              width={18}
+              id={`${id}-figure`}
+              isClearable
+              options={figures[type].map((value) => ({ value }))}
+              value={query.value ?? null}
+              placeholder="all"
+              onChange={(option) => change({ value: option?.value })}
+            />
           </InlineField>
         )}
         {type === 'live' && (
           <InlineField label="Values">
             <RadioButtonGroup
+              id={`${id}-values`}
               options={[{ value: 'prices' as const, label: 'Trades' }, { value: 'sentiments' as const, label: 'Sentiments' }]}
               value={query.live ?? 'prices'}
               onChange={(live) => change({ live })}
@@ -45,12 +60,12 @@ export function QueryEditor({ datasource, query, onChange, onRunQuery }: Props) 
         {hasPosts(type) && <Choose {...shared} datasource={datasource} list="models" field="model" name="Model" all="active" />}
         {hasPosts(type) && (
           <InlineField label="Reposts" tooltip="Whether reposts and repeated texts count">
-            <InlineSwitch value={query.repeats !== 'false'} onChange={(e) => change({ repeats: String(e.currentTarget.checked) })} />
+            <InlineSwitch id={`${id}-reposts`} value={query.repeats !== 'false'} onChange={(e) => change({ repeats: String(e.currentTarget.checked) })} />
           </InlineField>
         )}
         {type === 'candles' && (
           <InlineField label="Fill gaps" tooltip="Carry the last price over windows without a trade">
-            <InlineSwitch value={Boolean(query.fill)} onChange={(e) => change({ fill: e.currentTarget.checked })} />
+            <InlineSwitch id={`${id}-fill`} value={Boolean(query.fill)} onChange={(e) => change({ fill: e.currentTarget.checked })} />
           </InlineField>
         )}
       </InlineFieldRow>
@@ -74,6 +89,7 @@ const hasVenue = ({ queryType, live }: RcasQuery) =>
 const hasPosts = (type?: QueryType) => type === 'mood' || type === 'mood_price' || type === 'lead_lag' || ofRule.has(type);
 
 interface Shared {
+  id: string;
   query: RcasQuery;
   change: (part: Partial<RcasQuery>) => void;
   name: string;
@@ -88,7 +104,7 @@ interface ChooseProps extends Shared {
 }
 
 /** One of the names that the back end knows, or a variable. */
-function Choose({ datasource, query, change, list, field, name, all }: ChooseProps) {
+function Choose({ id, datasource, query, change, list, field, name, all }: ChooseProps) {
   const options = useMemo(
     () => async (typed: string) => {
       const choices = await datasource.choices(list).catch(() => []);
@@ -99,7 +115,7 @@ function Choose({ datasource, query, change, list, field, name, all }: ChoosePro
   );
   return (
     <InlineField label={name} labelWidth={field === 'venue' ? label : undefined}>
-      <Combobox width={20} createCustomValue options={options} value={query[field] ?? all ?? null} onChange={({ value }) => change({ [field]: value })} />
+      <Combobox width={20} id={`${id}-${field}`} createCustomValue options={options} value={query[field] ?? all ?? null} onChange={({ value }) => change({ [field]: value })} />
     </InlineField>
   );
 }
@@ -111,10 +127,10 @@ interface FigureProps extends Shared {
 }
 
 /** A number, or a variable; empty is what is usual. */
-function Figure({ query, change, field, name, usual, tooltip }: FigureProps) {
+function Figure({ id, query, change, field, name, usual, tooltip }: FigureProps) {
   return (
     <InlineField label={name} tooltip={tooltip}>
-      <Input width={10} defaultValue={query[field]} placeholder={usual} onBlur={(e) => change({ [field]: e.currentTarget.value.trim() || undefined })} />
+      <Input width={10} id={`${id}-${field}`} defaultValue={query[field]} placeholder={usual} onBlur={(e) => change({ [field]: e.currentTarget.value.trim() || undefined })} />
     </InlineField>
   );
 }

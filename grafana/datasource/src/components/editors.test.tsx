@@ -41,6 +41,13 @@ describe('the query editor', () => {
     expect(onRunQuery).toHaveBeenCalledTimes(2);
   });
 
+  it.each(['candles', 'divergence', 'lead_lag', 'terms', 'live'] as const)('of %s names every control', (queryType) => {
+    edit({ queryType });
+    const controls = (options?: { name: RegExp }) => ['combobox', 'switch', 'textbox'].flatMap((role) => screen.queryAllByRole(role, options));
+    expect(controls().length).toBeGreaterThan(1);
+    expect(controls({ name: /./ })).toEqual(controls());
+  });
+
   it('leaves reposts out', () => {
     const { onChange } = edit({ queryType: 'mood' });
     fireEvent.click(screen.getByRole('switch'));
