@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,31 +21,44 @@ import (
 
 func newReplay(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "replay FILE|DIR|GLOB…",
+		Use:   "replay FILE|DIR|GLOB|-…",
 		Short: "Send archived posts and prices down the road, to the end",
 		Long: `Read archives of posts and prices, publish them, and wait until all of them are stored, scored and in the windows. Files are
-known by their content: Twitter v1.1 and v2 JSON, Reddit comments, normalised NDJSON, OHLCV and trade CSV, Binance archives;
-plain or as gzip, bzip2, zstd, zip or tar, in folders of any depth. Replaying the same files again changes nothing;
-with --rebase now they are events of another time, and are stored anew.`,
-		Example: "  rcas replay posts.ndjson prices.csv\n  rcas replay --speed 60x --rebase now archive/",
-		Args:    cobra.MinimumNArgs(1),
+known by their content, never by their name: posts of X, Reddit, Bluesky, StockTwits and Telegram, bars and trades of exchanges and data
+sites, as JSON, as arrays, or as tables with commas, semicolons or tabs; plain or as gzip, bzip2, zstd, zip or tar, in folders of any depth;
+- is the standard input. docs/archives.md lists all formats. --dry-run tells what each file is taken for, and stores nothing.
+
+What could mean two things is refused, with the flag that decides; then the exit code is not 0, though the other files are stored. Replaying
+the same files again changes nothing; with --rebase now they are events of another time, and are stored anew.`,
+		Example: "  rcas replay --dry-run archive/\n  rcas replay posts.ndjson prices.csv\n  rcas replay --symbol BTC --venue kraken bars.csv\n" +
+			"  rcas replay --speed 60x --rebase now archive/\n  zstd -dc --long=31 RC_2021-05.zst | rcas replay -",
+		Args: cobra.MinimumNArgs(1),
 	}
 	asJSON := jsonFlag(cmd)
 	speed := cmd.Flags().String("speed", "max", "max, or a multiple of real time: 1x, 60x, 0.5x")
 	rebase := cmd.Flags().String("rebase", "", `"now" shifts all times so that the last event happens now`)
+	dryRun := cmd.Flags().Bool("dry-run", false, "tell what each file is taken for, and store nothing")
+	var told tellingFlags
+	told.add(cmd)
 	var scoring scoringFlags
 	scoring.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		factor, err := parseSpeed(*speed)
-		if err != nil {
+		cfg := archive.Config{Paths: args, Log: s.log}
+		var err error
+		if cfg.Speed, err = parseSpeed(*speed); err != nil {
 			return err
 		}
 		if *rebase != "" && *rebase != "now" {
 			return fmt.Errorf(`--rebase %s: only "now" is known`, *rebase)
 		}
-		cfg := archive.Config{Paths: args, Speed: factor, Log: s.log}
 		if *rebase == "now" {
 			cfg.Rebase = time.Now()
+		}
+		if err := told.apply(&cfg); err != nil {
+			return err
+		}
+		if *dryRun {
+			return s.dryRun(cmd, cfg, *asJSON)
 		}
 		a, err := s.open(cmd.Context())
 		if err != nil {
@@ -56,11 +70,56 @@ with --rebase now they are events of another time, and are stored anew.`,
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), report)
+			err = printJSON(cmd.OutOrStdout(), report)
+		} else {
+			err = report.print(cmd.OutOrStdout())
 		}
-		return report.print(cmd.OutOrStdout())
+		return errors.Join(err, unread(report.problems))
 	}
 	return cmd
+}
+
+// unread is the error of a replay that files were left out of; nil for none.
+func unread(files int64) error {
+	switch files {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("a file was refused, or could not be read to its end: the report says why")
+	}
+	return fmt.Errorf("%d files were refused, or could not be read to their end: the report says why", files)
+}
+
+// tellingFlags tell what files leave open.
+type tellingFlags struct{ symbol, venue, source, currency, timezone string }
+
+func (t *tellingFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.symbol, "symbol", "", "coin or market of prices whose files don't tell it, as BTC or ETH-USD")
+	cmd.Flags().StringVar(&t.venue, "venue", "", "exchange of prices whose rows don't tell it")
+	cmd.Flags().StringVar(&t.source, "source", "", "network of posts whose files don't tell it, as reddit, or news for newspaper articles")
+	cmd.Flags().StringVar(&t.currency, "currency", "", "currency of prices whose files don't tell it, or seem to tell another than the dollar")
+	cmd.Flags().StringVar(&t.timezone, "timezone", "", "zone of times that tell none, as Europe/Berlin or +02:00 (default UTC)")
+}
+
+// goodName is what venues and networks may be called: names become part of keys.
+var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+func (t *tellingFlags) apply(cfg *archive.Config) error {
+	for _, flag := range []struct{ name, value string }{{"venue", t.venue}, {"source", t.source}} {
+		if flag.value != "" && !goodName.MatchString(flag.value) {
+			return fmt.Errorf("--%s %s: write a name in lower case, such as kraken or reddit", flag.name, flag.value)
+		}
+	}
+	cfg.Symbol, cfg.Venue, cfg.Source, cfg.Currency = t.symbol, t.venue, t.source, t.currency
+	if t.timezone == "" {
+		return nil
+	}
+	zone, err := archive.Zone(t.timezone)
+	if err != nil {
+		return fmt.Errorf("--timezone: %w", err)
+	}
+	cfg.Timezone = zone
+	return nil
 }
 
 // parseSpeed returns 0 for max.
@@ -87,8 +146,11 @@ type replayReport struct {
 	// Notes of the source and the door that are no drops: skew, truncated archives, ….
 	Notes map[string]int64 `json:"notes,omitempty"`
 	// First names the first line dropped for each reason; Problems the files that could not be read (to their end).
-	First             []string `json:"first,omitempty"`
-	Problems          []string `json:"problems,omitempty"`
+	First    []string `json:"first,omitempty"`
+	Problems []string `json:"problems,omitempty"`
+	problems int64
+	// Doubts are what was decided about files although they don't tell it beyond doubt.
+	Doubts            []string `json:"doubts,omitempty"`
 	Seconds           float64  `json:"seconds"`
 	MessagesPerSecond float64  `json:"messages_per_second"`
 }
@@ -209,6 +271,8 @@ func newReplayReport(stats archive.Stats, venues []string, before, after counted
 		Dead:       int64(after.dead) - int64(before.dead),
 		Notes:      map[string]int64{},
 		Problems:   stats.Errors,
+		problems:   stats.ErrorCount,
+		Doubts:     stats.Doubts,
 	}
 	first := stats.Refused
 	for reason, drop := range stats.Drops {
@@ -272,6 +336,9 @@ func (r *replayReport) print(out io.Writer) error {
 		reasonList("noted: ", r.Notes, "\n"))
 	for _, first := range r.First {
 		fmt.Fprintln(out, "first", first)
+	}
+	for _, doubt := range r.Doubts {
+		fmt.Fprintln(out, "doubt:", doubt)
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(out, "problem:", problem)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,20 +27,46 @@ type Config struct {
 	// Rebase, where set, shifts all times so that the last event happens then. The shift is a whole number of minutes, so that
 	// bars stay in their windows: the last event may come out up to a minute early. It costs a pass over the files more.
 	Rebase time.Time
-	// Source is that of posts whose form doesn't tell. Default: twitter.
+	// Source is that of posts whose form doesn't tell. Default: twitter, but for tables of newspaper articles, which are refused then.
 	Source string
-	// Venue is that of prices whose rows and form don't tell. Default: archive.
+	// Venue is that of prices whose rows don't tell. Default: that of the form, the exchange in the file's name, or archive.
 	Venue string
+	// Symbol is the coin, or market, of prices whose rows don't tell. Default: that in the file's name.
+	Symbol string
+	// Currency is that of prices that don't tell it. Only dollars are read; where it is set, what names say of another currency is not
+	// believed.
+	Currency string
+	// Timezone is that of times that tell none. Default: UTC.
+	Timezone *time.Location
 	// Log may be nil.
 	Log *slog.Logger
+	// Report, where set, is called with what each file, and each member of a container, was taken for, when it is read. Calls may come from
+	// several goroutines, one at a time.
+	Report func(*File)
 	// Progress, where set, is called some ten times a second with the bytes read of the files on disk, from one goroutine.
 	Progress func(done, total int64)
 }
 
+// defaultVenue is that of prices of which nothing tells it.
+const defaultVenue = "archive"
+
+func (c *Config) source() string { return first(c.Source, sourceTwitter) }
+
+func (c *Config) zone() *time.Location {
+	if c.Timezone == nil {
+		return time.UTC
+	}
+	return c.Timezone
+}
+
 // Archive replays files. It is an [ingestor.Source].
 type Archive struct {
-	cfg   Config
-	tally *tally
+	cfg    Config
+	tally  *tally
+	claims *claims
+	seen   *figures
+	// reporting guards the calls of Report.
+	reporting sync.Mutex
 	// done and total are the bytes of progress.
 	done     atomic.Int64
 	total    int64
@@ -50,16 +77,10 @@ var _ ingestor.Source = (*Archive)(nil)
 
 // New returns a source that replays what cfg says.
 func New(cfg Config) *Archive {
-	if cfg.Source == "" {
-		cfg.Source = sourceTwitter
-	}
-	if cfg.Venue == "" {
-		cfg.Venue = "archive"
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Archive{cfg: cfg, tally: newTally(cfg.Log)}
+	return &Archive{cfg: cfg, tally: newTally(cfg.Log), claims: newClaims(), seen: newFigures()}
 }
 
 // Name returns "archive".
@@ -80,6 +101,9 @@ func (a *Archive) Run(ctx context.Context, sink ingestor.Sink) error {
 	}
 	for _, f := range files {
 		a.total += f.size
+		if f.path == Stdin && (len(files) > 1 || !a.cfg.Rebase.IsZero()) {
+			return errors.New("replay: the standard input can be read only once: give it alone, and without --rebase")
+		}
 	}
 	a.tally.sink = sink
 	err = a.replay(ctx, sink, files)
@@ -129,51 +153,12 @@ func (a *Archive) hand(ctx context.Context, sink ingestor.Sink, e event) error {
 		a.tally.count(func(s *Stats) { s.Tweets++ })
 		return sink.Tweet(ctx, e.tweet)
 	}
+	if err := a.seen.check(e); err != nil {
+		a.tally.drop(e.price.Venue, e.from.file, e.from.line, err)
+		return nil
+	}
 	a.tally.count(func(s *Stats) { s.Prices++ })
 	return sink.Price(ctx, e.price)
-}
-
-// survey finds out when each file begins, and by how much to shift times.
-func (a *Archive) survey(ctx context.Context, files []*file) (time.Duration, error) {
-	rebase := !a.cfg.Rebase.IsZero()
-	if rebase {
-		a.total *= 2
-	} else if len(files) == 1 {
-		return 0, nil
-	}
-	var last time.Time
-	now := time.Now()
-	for _, f := range files {
-		err := a.read(ctx, f, nil, rebase, func(e event) error {
-			t := e.time()
-			if !credible(t, now) {
-				return ctx.Err()
-			}
-			if f.head.IsZero() || t.Before(f.head) {
-				f.head = t
-			}
-			if t.After(last) {
-				last = t
-			}
-			a.progress(false)
-			if !rebase {
-				return errStop
-			}
-			return ctx.Err()
-		})
-		if err != nil && !errors.Is(err, errStop) {
-			return 0, err
-		}
-	}
-	if !rebase || last.IsZero() {
-		return 0, nil
-	}
-	shift := a.cfg.Rebase.Sub(last)
-	whole := shift.Truncate(time.Minute)
-	if whole > shift {
-		whole -= time.Minute
-	}
-	return whole, nil
 }
 
 // credible tells whether the time can be one at which something was posted. Others would stop the clock, or move it for ever; the
@@ -182,20 +167,40 @@ func credible(t, now time.Time) bool {
 	return !t.Before(market.Oldest) && !t.After(now.Add(market.MaxFuture))
 }
 
+// reading is one pass over a file.
+type reading struct {
+	// tally counts what can't be read; nil for a pass before the one that counts.
+	tally *tally
+	// progress tells that the bytes are progress.
+	progress bool
+	claims   *claims
+	report   func(*File)
+	emit     func(event) error
+}
+
 // read emits the events of a file. What can't be read is counted in the tally, if there is one; the error is one of emit.
-func (a *Archive) read(ctx context.Context, f *file, t *tally, progress bool, emit func(event) error) error {
-	in, err := os.Open(f.path)
+func (a *Archive) read(ctx context.Context, f *file, r reading) error {
+	p := &pass{ctx: ctx, cfg: &a.cfg, tally: r.tally, output: r.emit, claims: r.claims, report: r.report}
+	if f.refused != nil {
+		p.tally.fail(f.path, f.refused)
+		p.file = &File{Name: f.path}
+		p.end(f.refused)
+		return nil
+	}
+	in, err := f.open()
 	if err != nil {
-		t.fail(f.path, err)
+		p.tally.fail(f.path, err)
+		p.file = &File{Name: f.path}
+		p.end(err)
 		return nil
 	}
 	defer in.Close()
 	reader := io.Reader(in)
-	if progress {
+	if r.progress {
 		reader = &countReader{in: in, done: &a.done}
 	}
-	p := &pass{ctx: ctx, cfg: &a.cfg, tally: t, output: emit}
-	return p.read(f.path, reader, 0)
+	defer func() { f.memory = p.memory }()
+	return p.read(f.path, f.path, reader, 0)
 }
 
 // progress reports, at most ten times a second.
@@ -231,6 +236,21 @@ type file struct {
 	size int64
 	// head is the time of the first event; zero where there is none.
 	head time.Time
+	// memory is about how much its containers take while it is read.
+	memory int64
+	// claims are the bars that it begins with, and refused why it is not read.
+	claims  []*claim
+	refused error
+}
+
+// Stdin is the path that stands for the standard input.
+const Stdin = "-"
+
+func (f *file) open() (*os.File, error) {
+	if f.path == Stdin {
+		return os.Stdin, nil
+	}
+	return os.Open(f.path)
 }
 
 // find lists the files that the paths lead to, each once.
@@ -241,6 +261,11 @@ func find(paths []string) ([]*file, error) {
 	var files []*file
 	known := map[string]bool{}
 	for _, path := range paths {
+		if path == Stdin && !known[path] {
+			known[path] = true
+			files = append(files, &file{path: path})
+			continue
+		}
 		roots := []string{path}
 		if _, err := os.Stat(path); err != nil {
 			matches, globErr := filepath.Glob(path)

@@ -246,8 +246,8 @@ func TestRunErrors(t *testing.T) {
 	require.EqualValues(t, 2, stats.ErrorCount)
 	require.ElementsMatch(t, []string{
 		empty + ": the file is empty",
-		prose + ": it is no archive that RCAS reads (a JSON object a line, or CSV with a header or in Binance's form); " +
-			`it begins with "Once upon a time"`,
+		prose + ": it is no archive that RCAS reads (posts or prices as JSON or as a table with names of columns; docs/archives.md lists " +
+			`them): it begins with "Once upon a time"`,
 	}, stats.Errors)
 }
 

@@ -18,9 +18,13 @@ type bar struct {
 	start                          time.Time
 	width                          time.Duration // 0 where the row doesn't tell
 	open, high, low, close, volume float64
-	// unmeasured tells that the row has no volume of its coin.
-	unmeasured bool
-	from       place
+	// quote is the other volume of the row, and count the number of its trades; 0 where it tells none.
+	quote, count float64
+	// unmeasured tells that the row has no volume of its coin; day that start is a date without a time of day; isEnd that it is the bar's end.
+	unmeasured, day, isEnd bool
+	// placed tells that width and start are what they should be.
+	placed bool
+	from   place
 }
 
 const (
@@ -30,8 +34,12 @@ const (
 	closeBefore = time.Millisecond
 	// maxWidth is the widest bar: a year.
 	maxWidth = 366 * 24 * time.Hour
-	// barsToLearn is how many bars are read ahead to learn their width.
+	// barsToLearn is how many bars are read ahead to learn their width and units.
 	barsToLearn = 1024
+	// maxTurnover is more dollars than any coin is traded for in a day. Bars above it count something else than coins.
+	maxTurnover = 1e13
+
+	oneDay = 24 * time.Hour
 )
 
 // trades returns the four trades that stand for the bar.
@@ -53,43 +61,6 @@ func (b *bar) trades() [4]*market.Price {
 		trade(third, (b.width / 3 * 2).Truncate(time.Millisecond), price[third], 0),
 		trade("close", b.width-closeBefore, b.close, b.volume/2),
 	}
-}
-
-// parseBar reads a record of a bar table.
-func (t *table) parseBar(record []string, symbol symbolSource) (*bar, error) {
-	b := &bar{venue: symbol.venue}
-	if venue := t.columns.field(record, "venue"); venue != "" {
-		b.venue = venue
-	}
-	var err error
-	if b.symbol, err = symbol.of(t.columns.field(record, "symbol")); err != nil {
-		return nil, err
-	}
-	if b.start, err = parseTime(t.columns.field(record, "time")); err != nil {
-		return nil, malformed(err)
-	}
-	if end := t.columns.field(record, "end"); end != "" {
-		at, err := parseTime(end)
-		if err != nil {
-			return nil, malformed(err)
-		}
-		if b.width = at.Sub(b.start).Round(time.Second); b.width < time.Second || b.width > maxWidth {
-			return nil, &unreadable{reasonBadBar, fmt.Errorf("it lasts from %s to %s", b.start, at)}
-		}
-	}
-	for _, column := range []struct {
-		name  string
-		value *float64
-	}{{"open", &b.open}, {"high", &b.high}, {"low", &b.low}, {"close", &b.close}, {"volume", &b.volume}} {
-		if *column.value, err = parseNumber(t.columns.field(record, column.name)); err != nil {
-			return nil, malformed(fmt.Errorf("%s: %w", column.name, err))
-		}
-	}
-	// A volume of something else, as of one coin beside the bars of several, would be a wrong one.
-	if b.unmeasured = !t.columns.has("volume") || t.volumeUnit != "" && t.volumeUnit != b.symbol; b.unmeasured {
-		b.volume = 0
-	}
-	return b, b.check()
 }
 
 // check refuses a bar whose trades would be wrong. The sink would refuse a single price, and so let half a bar through.
@@ -129,15 +100,272 @@ func parseDecimal(s string) (float64, error) {
 	return strconv.ParseFloat(s, 64)
 }
 
-// barReplay turns bars into trades in the order of time: bars of several coins that begin together overlap.
-type barReplay struct {
-	emit func(event) error
-	// ahead are the first bars, held until the width is known.
-	ahead []*bar
-	width time.Duration
+// What the volume of a file's bars turns out to be.
+type measure uint8
+
+const (
+	coins     measure = iota // volume is in coins
+	quoted                   // volume is in contracts, and quote in coins
+	contracts                // volume is in contracts of dollars, and nothing tells the coins
+	nothing                  // neither is in coins
+)
+
+// barFile turns the bars of a file into trades in the order of time: bars of several coins that begin together overlap. The first ones are
+// held until it is clear how long they last and what their volumes count.
+type barFile struct {
+	p        *pass
+	form     barForm
+	hasQuote bool
+	inverse  bool
+
+	ahead   []*bar
+	judged  bool
+	width   time.Duration // of bars that don't tell
+	ends    time.Duration // what is missing between the stamp and the end of the bar, where the stamps are those of ends
+	isEnd   bool
+	measure measure
+	noted   bool
+
 	// waiting are trades not yet due, and added how many ever waited.
 	waiting waitingTrades
 	added   int
+}
+
+func newBarFile(p *pass, form barForm, hasQuote, inverse bool) *barFile {
+	return &barFile{p: p, form: form, hasQuote: hasQuote, inverse: inverse}
+}
+
+func (f *barFile) add(b *bar) error {
+	if f.judged {
+		return f.replay(b)
+	}
+	if f.ahead = append(f.ahead, b); len(f.ahead) < barsToLearn {
+		return nil
+	}
+	return f.judge()
+}
+
+// judge looks at the bars read ahead, and replays them if they are none to refuse.
+func (f *barFile) judge() error {
+	f.judged = true
+	if err := f.refuseIndex(); err != nil {
+		return err
+	}
+	if err := f.learnWidth(); err != nil {
+		return err
+	}
+	f.learnEnds()
+	f.learnMeasure()
+	if err := f.claim(); err != nil {
+		return err
+	}
+	ahead := f.ahead
+	f.ahead = nil
+	for _, b := range ahead {
+		if err := f.replay(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseIndex refuses the bars of an index: they move, and count, without a trade.
+func (f *barFile) refuseIndex() error {
+	moved, traded, counted := 0, 0, 0
+	for _, b := range f.ahead {
+		switch {
+		case b.unmeasured:
+		case b.volume > 0 || b.quote > 0:
+			traded++
+		case b.count > 0:
+			counted++
+		case b.high > b.low:
+			moved++
+		}
+	}
+	if counted > 0 && (f.form.counted || traded == 0) || f.form.counted && moved > 0 && traded == 0 {
+		return refuse("its bars move without volume: they are those of an index, a mark price or a premium, and no trades")
+	}
+	return nil
+}
+
+// learnWidth takes for the width the greatest that all distances between bars of a coin are multiples of (minutes without a trade are
+// absent). Bars of dates are those of days, or of weeks.
+func (f *barFile) learnWidth() error {
+	last := map[string]time.Time{}
+	distances, shortest, days, alone := 0, maxWidth, true, 0
+	for _, b := range f.ahead {
+		days = days && b.day
+		if b.width == 0 {
+			alone++
+		}
+		key := b.venue + "/" + b.symbol
+		if before, ok := last[key]; ok && b.width == 0 {
+			distance := b.start.Sub(before).Abs()
+			f.width = commonDivisor(f.width, distance)
+			if distance > 0 {
+				distances++
+				shortest = min(shortest, distance)
+			}
+		}
+		last[key] = b.start
+	}
+	f.width = f.width.Truncate(time.Second)
+	switch {
+	case days && distances > 1 && shortest >= 28*oneDay && shortest <= 31*oneDay:
+		return refuse("its bars seem to be those of months, which are not equally long: replay the days")
+	case days && (f.width != 7*oneDay || distances < 3):
+		f.width = oneDay
+	case f.width <= 0 || f.width > maxWidth:
+		f.width = defaultWidth
+		if alone > 0 {
+			f.p.doubt("nothing tells the width of its bars (a single one, or all at one time): they are taken for bars of a minute")
+		}
+	}
+	return nil
+}
+
+func commonDivisor(a, b time.Duration) time.Duration {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// learnEnds finds out whether the stamps are those of ends: 23:59:59, or a millisecond before the hour.
+func (f *barFile) learnEnds() {
+	if f.isEnd = len(f.ahead) > 0 && f.ahead[0].isEnd; f.isEnd {
+		return
+	}
+	for _, before := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		all := len(f.ahead) > 0
+		for _, b := range f.ahead {
+			all = all && b.start.Add(before).Truncate(time.Minute).Equal(b.start.Add(before))
+		}
+		if !all || f.width < time.Minute && len(f.ahead) > 1 {
+			continue
+		}
+		f.isEnd = true
+		if len(f.ahead) == 1 && f.ahead[0].start.Add(before).Truncate(oneDay).Equal(f.ahead[0].start.Add(before)) {
+			f.width = oneDay
+		}
+		f.p.doubt(fmt.Sprintf("its times are those of the bars' ends, as %s: the bars begin %s before",
+			f.ahead[0].start.Format("15:04:05.999"), width(f.width)))
+		return
+	}
+}
+
+// place gives a bar its width, and moves the time of one that is stamped with its end to its beginning.
+func (f *barFile) place(b *bar) {
+	if b.placed {
+		return
+	}
+	b.placed = true
+	if b.width == 0 {
+		b.width = f.width
+	}
+	if !f.isEnd {
+		return
+	}
+	end := b.start
+	if whole := end.Add(time.Second).Truncate(time.Second); !end.Equal(end.Truncate(time.Second)) || end.Second() == 59 {
+		end = whole
+	}
+	b.start = end.Add(-b.width)
+}
+
+// learnMeasure finds out what the volumes count: dollars paid for coins lie between low and high; contracts are of dollars. A file whose
+// coins would cost more than any market turns over counts dollars.
+func (f *barFile) learnMeasure() {
+	linear, inverse, other := 0, 0, 0
+	var turnover, lasted float64
+	for _, b := range f.ahead {
+		width := b.width
+		if width == 0 {
+			width = f.width
+		}
+		turnover += b.volume * b.close
+		lasted += width.Hours() / 24
+		if b.volume <= 0 || b.quote <= 0 {
+			continue
+		}
+		const slack = 1.01
+		paid := b.quote / b.volume
+		size := b.volume / b.quote // contracts a coin
+		switch {
+		case paid >= b.low/slack && paid <= b.high*slack:
+			linear++
+		case isContract(size, b.low/slack, b.high*slack):
+			inverse++
+		default:
+			other++
+		}
+	}
+	switch {
+	case linear >= inverse && linear >= other && linear > 0:
+	case inverse > other:
+		f.measure = quoted
+		f.p.doubt("its volumes are in contracts: the volume in coins is the one beside")
+		return
+	case other > 0:
+		f.measure = nothing
+		f.p.doubt("its two volumes do not fit the price: neither is taken")
+		return
+	case f.inverse:
+		f.measure = contracts
+		f.p.doubt("its market is in contracts of dollars, as its name says: the volume is computed")
+		return
+	}
+	if turnover > maxTurnover*lasted {
+		f.measure = nothing
+		f.p.doubt("its volumes can't be coins, which would have cost more than any market turns over: they are left out")
+	}
+}
+
+// contractSizes are the dollars that a contract of a coin-margined future stands for: a hundred of bitcoin, ten of other coins, at Binance;
+// one elsewhere.
+var contractSizes = [...]float64{100, 10, 1}
+
+// isContract tells whether so many contracts a coin are contracts of dollars, at a price between low and high.
+func isContract(contracts, low, high float64) bool {
+	for _, size := range contractSizes {
+		if price := contracts * size; price >= low && price <= high {
+			return true
+		}
+	}
+	return false
+}
+
+// contractSize is that of Binance's contracts.
+func contractSize(coin string) float64 {
+	if coin == "BTC" {
+		return 100
+	}
+	return 10
+}
+
+// convert makes the volume one of coins.
+func (f *barFile) convert(b *bar) {
+	switch f.measure {
+	case quoted:
+		b.volume = b.quote
+	case contracts:
+		b.volume *= contractSize(b.symbol) / ((b.high + b.low) / 2)
+	case nothing:
+		b.volume, b.unmeasured = 0, true
+	}
+	if b.unmeasured && !f.noted {
+		f.noted = true
+		f.p.tally.note(b.venue, noteNoVolume, f.p.at.file)
+	}
+}
+
+// claim tells the replay which markets the file has bars of. It refuses those that would count what another file has counted.
+func (f *barFile) claim() error {
+	for _, b := range f.ahead {
+		f.place(b)
+	}
+	return f.p.claims.claim(f.p.at.file, f.ahead)
 }
 
 // waitingTrade is a trade, how many waited before it, and where its bar stands.
@@ -172,79 +400,40 @@ func (w *waitingTrades) Pop() any {
 // maxWaiting bounds the trades that wait, where a file's times are in no order.
 const maxWaiting = 1 << 16
 
-func (r *barReplay) add(b *bar) error {
-	if b.width > 0 || r.width > 0 {
-		return r.replay(b)
-	}
-	if r.ahead = append(r.ahead, b); len(r.ahead) < barsToLearn {
-		return nil
-	}
-	return r.learn()
-}
-
-// learn takes for the width the greatest that all distances between bars of a coin are multiples of (minutes without a
-// trade are absent), and replays what was held.
-func (r *barReplay) learn() error {
-	last := map[string]time.Time{}
-	for _, b := range r.ahead {
-		key := b.venue + "/" + b.symbol
-		if before, ok := last[key]; ok {
-			r.width = commonDivisor(r.width, b.start.Sub(before).Abs())
-		}
-		last[key] = b.start
-	}
-	if r.width = r.width.Truncate(time.Second); r.width <= 0 || r.width > maxWidth {
-		r.width = defaultWidth
-	}
-	ahead := r.ahead
-	r.ahead = nil
-	for _, b := range ahead {
-		if err := r.replay(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func commonDivisor(a, b time.Duration) time.Duration {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
 // replay passes on what is due before the bar and lets its own trades wait.
-func (r *barReplay) replay(b *bar) error {
-	if b.width == 0 {
-		b.width = r.width
-	}
-	for len(r.waiting) > 0 && (r.waiting[0].Time.Before(b.start) || len(r.waiting) > maxWaiting) {
-		if err := r.next(); err != nil {
+func (f *barFile) replay(b *bar) error {
+	f.p.tally.count(func(s *Stats) { s.Bars++ })
+	f.place(b)
+	f.convert(b)
+	f.p.claims.extend(f.p.at.file, b)
+	f.p.bar(b)
+	for len(f.waiting) > 0 && (f.waiting[0].Time.Before(b.start) || len(f.waiting) > maxWaiting) {
+		if err := f.next(); err != nil {
 			return err
 		}
 	}
 	for _, p := range b.trades() {
-		r.added++
-		heap.Push(&r.waiting, &waitingTrade{p, r.added, b.from})
+		f.added++
+		heap.Push(&f.waiting, &waitingTrade{p, f.added, b.from})
 	}
 	return nil
 }
 
 // next passes on the earliest trade that waits.
-func (r *barReplay) next() error {
-	trade := heap.Pop(&r.waiting).(*waitingTrade)
-	return r.emit(event{price: trade.Price, from: trade.from})
+func (f *barFile) next() error {
+	trade := heap.Pop(&f.waiting).(*waitingTrade)
+	return f.p.emit(event{price: trade.Price, from: trade.from})
 }
 
 // finish passes on all that waits.
-func (r *barReplay) finish() error {
-	if len(r.ahead) > 0 {
-		if err := r.learn(); err != nil {
+func (f *barFile) finish() error {
+	if !f.judged {
+		if err := f.judge(); err != nil {
 			return err
 		}
 	}
-	for len(r.waiting) > 0 {
-		if err := r.next(); err != nil {
+	for len(f.waiting) > 0 {
+		if err := f.next(); err != nil {
 			return err
 		}
 	}

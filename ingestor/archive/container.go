@@ -14,14 +14,10 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // MaxDepth is how deep containers may be nested: a tar of bzip2 files inside a zip is three deep.
 const MaxDepth = 8
-
-// maxWindow is the largest window of a zstd file that is read: Pushshift's are made with it.
-const maxWindow = 2 << 30
 
 // errStop is returned through all layers by an emit that wants no more.
 var errStop = errors.New("stop")
@@ -45,38 +41,61 @@ type pass struct {
 	cfg    *Config
 	tally  *tally
 	output func(event) error
+	// claims is what the files of the replay have bars of.
+	claims *claims
+	// report, where set, is told of each file, or member of a container, when it is read.
+	report func(*File)
+	// files are the names of the file and of the containers around it, without their folders.
+	files []string
+	// file is the report of the file at hand; comma tells that its numbers may have a comma for the point, zoneless that it is one whose
+	// times without a zone are told of already.
+	file            *File
+	comma, zoneless bool
+	// memory is about how much the containers take while the file is read.
+	memory int64
 	// at is the line being read.
 	at place
-	// events counts what was emitted from the file.
-	events int64
 }
 
 func (p *pass) emit(e event) error {
 	if e.from.line == 0 {
 		e.from = p.at
 	}
+	if e.tweet != nil {
+		p.file.Rows++
+		p.file.saw(e.tweet.Source, e.tweet.Time)
+		p.zoneTold(!e.unsure)
+	}
 	if err := p.output(e); err != nil {
 		return &fatal{err}
 	}
-	p.events++
 	return nil
 }
 
-// read reads whatever in holds. It returns an error only if that comes from emit; damage is noted.
-func (p *pass) read(name string, in io.Reader, depth int) error {
+// read reads whatever in holds. member is its name in the container around it. It returns an error only if that comes from emit; damage is
+// noted.
+func (p *pass) read(name, member string, in io.Reader, depth int) error {
 	if err := p.ctx.Err(); err != nil {
 		return &fatal{err}
 	}
-	err := p.unpack(name, bufio.NewReaderSize(in, bufferBytes), depth)
-	if err == nil || isFatal(err) {
+	p.files = append(p.files, path.Base(member))
+	defer func() { p.files = p.files[:len(p.files)-1] }()
+	err := p.unpack(name, member, bufio.NewReaderSize(in, bufferBytes), depth)
+	if isFatal(err) {
 		return err
 	}
-	p.tally.fail(name, err)
+	if err != nil {
+		p.tally.fail(name, err)
+		if p.file == nil {
+			p.file = &File{Name: name}
+		}
+	}
+	p.end(err)
 	return nil
 }
 
 // unpack looks at the first bytes and goes on with the reader that they ask for.
-func (p *pass) unpack(name string, in *bufio.Reader, depth int) error {
+func (p *pass) unpack(name, member string, in *bufio.Reader, depth int) error {
 	if depth > MaxDepth {
 		return fmt.Errorf("containers are nested more than %d deep: unpack it first", MaxDepth)
 	}
@@ -96,6 +115,7 @@ func (p *pass) unpack(name string, in *bufio.Reader, depth int) error {
 		return fmt.Errorf("it is a %s file, which is not supported: unpack it first", foreign(head))
 	}
 	z, err := decompress(head, in)
+	p.memory = max(p.memory, unpackBytes(head))
 	switch {
 	case err != nil:
 		return err
@@ -103,7 +123,7 @@ func (p *pass) unpack(name string, in *bufio.Reader, depth int) error {
 		return p.readText(name, in)
 	}
 	defer z.Close()
-	return p.read(name, z, depth+1)
+	return p.read(name, member, z, depth+1)
 }
 
 // decompress returns what undoes the compression that the first bytes tell of; nil for none.
@@ -118,14 +138,20 @@ func decompress(head []byte, in io.Reader) (io.ReadCloser, error) {
 	case isBzip2(head):
 		return io.NopCloser(bzip2.NewReader(in)), nil
 	case isZstd(head):
-		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
-			return nil, fmt.Errorf("damaged zstd file: %w", noEOF(err))
-		}
-		return z.IOReadCloser(), nil
+		return unpackZstd(head, in)
 	}
 	return nil, nil
+}
+
+// unpackBytes is about how much memory it takes to undo the compression that the first bytes tell of.
+func unpackBytes(head []byte) int64 {
+	switch {
+	case isBzip2(head):
+		return 5 << 20
+	case isZstd(head):
+		return int64(min(window(head), maxWindow)) + 1<<20
+	}
+	return 1 << 16
 }
 
 // isBzip2 looks for the head of a file and that of its first block, or of the end where there is no block.
@@ -192,7 +218,7 @@ func (p *pass) readTar(name string, in io.Reader, depth int) error {
 		case header.Typeflag != tar.TypeReg || isHidden(header.Name):
 			continue
 		}
-		if err := p.read(name+"/"+header.Name, members, depth+1); err != nil {
+		if err := p.read(name+"/"+header.Name, header.Name, members, depth+1); err != nil {
 			return err
 		}
 	}

@@ -34,13 +34,13 @@ func readFrom(t testing.TB, name string, in io.Reader) (*recorder, Stats, error)
 	sink := &recorder{}
 	cfg := New(Config{}).cfg
 	tally := newTally(slog.New(slog.DiscardHandler))
-	p := &pass{ctx: t.Context(), cfg: &cfg, tally: tally, output: func(e event) error {
+	p := &pass{ctx: t.Context(), cfg: &cfg, tally: tally, claims: newClaims(), output: func(e event) error {
 		if e.tweet != nil {
 			return sink.Tweet(t.Context(), e.tweet)
 		}
 		return sink.Price(t.Context(), e.price)
 	}}
-	err := p.read(name, in, 0)
+	err := p.read(name, name, in, 0)
 	return sink, tally.snapshot(), err
 }
 
@@ -186,7 +186,6 @@ func TestRefusedContainers(t *testing.T) {
 		"damaged gzip file":                          "\x1F\x8Babc",
 		"it is no archive that RCAS reads":           "BZh",
 		`it begins with "\x00\x01\x02`:               "\x00\x01\x02" + strings.Repeat("\x03", 100),
-		`it begins with "[`:                          `[{"id":"1"}]`,
 		"b: its check sum or size is wrong":          string(wrongSum),
 		"b is encrypted: unpack it first":            string(encrypted),
 		"b is packed by method 12":                   string(bzipped),

@@ -3,7 +3,6 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -17,8 +16,9 @@ type csvReader struct {
 	// again are lines to be read (anew), with their numbers. err is what ended the input.
 	again []numbered
 	err   error
-	// columns is how many a record must have.
-	columns int
+	// columns is how many a record must have, and separator what stands between them.
+	columns   int
+	separator byte
 	// quoted tells that records may span lines; numbers never do.
 	quoted bool
 	fields []string
@@ -55,13 +55,13 @@ func (c *csvReader) next() ([]string, int, error) {
 		open = open != oddQuotes(more.text)
 		size += len(more.text)
 	}
-	c.fields, err = splitRecord(c.fields[:0], c.join(first.text, used))
+	c.fields, err = splitRecord(c.fields[:0], c.join(first.text, used), c.separator)
 	if err == nil && len(c.fields) == c.columns {
 		c.again = c.again[used:]
 		return c.fields, first.number, nil
 	}
 	if used > 0 { // a stray quote, then: the first line alone is at fault
-		if c.fields, err = splitRecord(c.fields[:0], first.text); err == nil && len(c.fields) == c.columns {
+		if c.fields, err = splitRecord(c.fields[:0], first.text, c.separator); err == nil && len(c.fields) == c.columns {
 			return c.fields, first.number, nil
 		}
 	}
@@ -87,6 +87,8 @@ func (c *csvReader) join(first string, lines int) string {
 	return b.String()
 }
 
+func (c *csvReader) where() int64 { return c.lines.offset }
+
 // line returns the i-th line ahead without taking it.
 func (c *csvReader) line(i int) (numbered, error) {
 	for len(c.again) <= i {
@@ -107,13 +109,17 @@ func (c *csvReader) line(i int) (numbered, error) {
 }
 
 // splitRecord appends the fields of a record to fields. Blanks before a quoted field are not a part of it.
-func splitRecord(fields []string, record string) ([]string, error) {
+func splitRecord(fields []string, record string, separator byte) ([]string, error) {
+	blanks := " \t"
+	if separator == '\t' {
+		blanks = " "
+	}
 	for {
-		if quoted := strings.TrimLeft(record, " \t"); strings.HasPrefix(quoted, `"`) {
+		if quoted := strings.TrimLeft(record, blanks); strings.HasPrefix(quoted, `"`) {
 			record = quoted
 		}
 		if !strings.HasPrefix(record, `"`) {
-			field, rest, more := strings.Cut(record, ",")
+			field, rest, more := strings.Cut(record, string(separator))
 			if strings.IndexByte(field, '"') >= 0 {
 				return fields, fmt.Errorf("a quote inside the unquoted field %.40q", field)
 			}
@@ -124,7 +130,7 @@ func splitRecord(fields []string, record string) ([]string, error) {
 			record = rest
 			continue
 		}
-		field, rest, err := quotedField(record)
+		field, rest, err := quotedField(record, separator)
 		if err != nil {
 			return fields, err
 		}
@@ -136,8 +142,9 @@ func splitRecord(fields []string, record string) ([]string, error) {
 	}
 }
 
-// quotedField reads the field at the start of the record, which begins with a quote. The rest is empty or begins with a comma.
-func quotedField(record string) (field, rest string, err error) {
+// quotedField reads the field at the start of the record, which begins with a quote. The rest is empty or begins with the
+// separator.
+func quotedField(record string, separator byte) (field, rest string, err error) {
 	from := 1
 	for {
 		at := strings.IndexByte(record[from:], '"')
@@ -150,101 +157,9 @@ func quotedField(record string) (field, rest string, err error) {
 			continue
 		}
 		rest = record[at+1:]
-		if rest != "" && rest[0] != ',' {
+		if rest != "" && rest[0] != separator {
 			return "", "", fmt.Errorf("%.20q follows the end of a quoted field", rest)
 		}
 		return strings.ReplaceAll(record[1:at], `""`, `"`), rest, nil
 	}
-}
-
-// columnNames are the names by which headers call what the decoders want, in lower case. Where several of a line stand in one
-// header, the first in the list wins.
-var columnNames = map[string][]string{
-	"time": {"time", "created_utc", "timestamp", "open_time", "open time", "opentime", "transact_time", "unix", "datetime",
-		"date"},
-	"end":    {"close_time", "close time", "closetime"},
-	"symbol": {"symbol", "pair", "product", "product_id", "market", "instrument", "ticker"},
-	"venue":  {"venue", "exchange"},
-	"open":   {"open"},
-	"high":   {"high"},
-	"low":    {"low"},
-	"close":  {"close"},
-	"volume": {"volume", "base_volume", "volumefrom", "volume from"},
-	"price":  {"price"},
-	"amount": {"amount", "qty", "quantity", "size", "base_qty", "volume"},
-	"side":   {"side", "is_buyer_maker"},
-	"id":     {"id", "trade_id", "tradeid"},
-
-	"aggregate": {"agg_trade_id"},
-
-	"author":    {"author", "username"},
-	"body":      {"body"},
-	"title":     {"title"},
-	"selftext":  {"selftext"},
-	"score":     {"score"},
-	"comments":  {"num_comments"},
-	"name":      {"name", "fullname"},
-	"crosspost": {"crosspost_parent"},
-}
-
-// columns says in which column each thing stands; -1 for nowhere.
-type columns map[string]int
-
-// readHeader returns the columns of a header.
-func readHeader(fields []string) columns {
-	at := map[string]int{}
-	for i, field := range fields {
-		name := strings.ToLower(strings.TrimSpace(field))
-		if _, taken := at[name]; !taken {
-			at[name] = i
-		}
-	}
-	found := columns{}
-	for what, names := range columnNames {
-		found[what] = -1
-		for _, name := range names {
-			if i, ok := at[name]; ok {
-				found[what] = i
-				break
-			}
-		}
-	}
-	return found
-}
-
-// volumeIn is a column that names the unit of the volume in it: "Volume BTC", "Volume_(BTC)".
-var volumeIn = regexp.MustCompile(`^VOLUME[ _]*\(?([A-Z0-9]+)\)?$`)
-
-// volumeOfCoin returns the first column with a volume in another unit than dollars, and the unit; -1 where there is none.
-func volumeOfCoin(fields []string) (at int, unit string) {
-	for i, field := range fields {
-		m := volumeIn.FindStringSubmatch(strings.ToUpper(strings.TrimSpace(field)))
-		if m != nil && !isDollar(m[1]) {
-			return i, alias(m[1])
-		}
-	}
-	return -1, ""
-}
-
-// has tells whether all the things have a column.
-func (c columns) has(what ...string) bool {
-	for _, name := range what {
-		if c[name] < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// field returns the field of a thing without the blanks around it, or "" where it has no column.
-func (c columns) field(record []string, what string) string {
-	return strings.TrimSpace(c.text(record, what))
-}
-
-// text returns the field as it is: of what people wrote, blanks are a part.
-func (c columns) text(record []string, what string) string {
-	if at := c[what]; at >= 0 {
-		return record[at]
-	}
-	return ""
 }

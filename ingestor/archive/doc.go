@@ -1,20 +1,18 @@
 // Package archive replays recorded posts and prices: what `rcas replay` and the demonstration read.
 //
-// A file is known by what it holds, never by its name. Containers are gzip, bzip2, zstd, zip and tar, nested up to
-// [MaxDepth]; folders are walked in the order of their names. Inside are lines:
+// What a file is, its columns or keys tell, never its name. The table of formats ([formats], and docs/archives.md, which has the same rows) says
+// how each is known, what its fields mean and who reads it; a format is one small file, format_*.go, with a sample in formats_test.go. What
+// could mean two things is refused, and the refusal names the flag that decides ([Config]).
 //
-//   - posts, a JSON object a line: Twitter v1.1 statuses (delete notices are counted as dropped), X API v2 posts, bare or in
-//     {"data":…,"includes":…}, Reddit comments and submissions as Pushshift has them, and the normalised form: id, created_at
-//     or time, text, and optionally source, author or username, lang, followers, like_count or favorite_count,
-//     retweet_count, reply_count, quote_count, repost;
-//   - Reddit comments and submissions as CSV with a header;
-//   - bars as CSV: a header with time, open, high, low, close and optionally symbol, venue and volume (also as "Volume BTC" or
-//     "Volume_(BTC)"), in any order, or a Binance klines file with or without its header;
-//   - trades as CSV: a header with time, price and optionally symbol, venue, amount, side, id, or a Binance trades or
-//     aggTrades file with or without its header.
+// A file goes through layers, each of which knows nothing of the next:
 //
-// Times are RFC 3339 (with a T or a space) or seconds, milliseconds, microseconds or nanoseconds since 1970. Binance files do
-// not tell the symbol; there it comes from the file's name, as Binance gives it: BTCUSDT-1m-2024-01.csv.
+//   - containers (gzip, bzip2, zstd, zip and tar, nested up to [MaxDepth]) give texts;
+//   - texts are JSON, which a valueReader splits into values however they stand in it, or tables, whose records a csvReader gives. Arrays of
+//     JSON and flat objects are records of tables, too. Whatever else yields records of named columns is a records, and goes through
+//     pass.readRecords;
+//   - formats of objects decode values, formats of tables read records: as posts, trades or bars.
+//
+// Times are RFC 3339, many other forms of dates, or seconds, milliseconds, microseconds or nanoseconds since 1970; see parseMoment.
 //
 // A bar becomes four trades: the open at its start, the low and the high inside (in the order that the close suggests), the
 // close a millisecond before its end. Half of the volume goes with the open and half with the close, so that the sum is

@@ -11,6 +11,8 @@ import (
 type event struct {
 	tweet *market.Tweet
 	price *market.Price
+	// unsure tells that its time has no zone, and was taken for one of the configured zone.
+	unsure bool
 	// from is where it was read.
 	from place
 }
@@ -75,6 +77,9 @@ const (
 	reasonNoText    = "no text"
 	reasonBadBar    = "bad bar"   // a price that is none, or a low above the open
 	reasonNoDollar  = "no dollar" // a market against something else than the dollar
+	reasonNoTrade   = "no trade"  // a bar of a time without a trade, or a trade of nothing
+	reasonTwoForms  = "two forms" // an object that could be of either of two formats
+	reasonDiffers   = "differs"   // a bar or trade of which another file has other figures
 )
 
 func malformed(err error) error { return &unreadable{reasonMalformed, err} }

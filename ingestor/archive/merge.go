@@ -11,6 +11,8 @@ import (
 const (
 	// maxOpen is how many files are open at once, where so many overlap in time.
 	maxOpen = 64
+	// maxMemory bounds what the containers of open files take together: the windows of zstd above all.
+	maxMemory = 144 << 20
 	// batchEvents and batchBytes bound what a file's reader gathers before it hands over; batchesAhead how far it runs ahead.
 	batchEvents, batchBytes, batchesAhead = 256, 1 << 20, 2
 )
@@ -22,6 +24,8 @@ type merge struct {
 	pending []*file
 	open    streams
 	opened  int
+	memory  int64 // of the open files
+	told    bool
 	stop    chan struct{}
 	readers sync.WaitGroup
 	now     time.Time
@@ -36,7 +40,7 @@ func newMerge(a *Archive, files []*file) *merge {
 // next returns the next event, and its place in time: an event that comes late, or whose time is not credible, has that of
 // the event before it in its file. At the end it returns no event.
 func (m *merge) next(ctx context.Context) (event, time.Time, error) {
-	for len(m.pending) > 0 && len(m.open) < maxOpen && (len(m.open) == 0 || !m.pending[0].head.After(m.open[0].key)) {
+	for len(m.pending) > 0 && m.has(m.pending[0]) && (len(m.open) == 0 || !m.pending[0].head.After(m.open[0].key)) {
 		s := m.start(ctx, m.pending[0])
 		m.pending = m.pending[1:]
 		if s.fill(m.now) {
@@ -55,15 +59,35 @@ func (m *merge) next(ctx context.Context) (event, time.Time, error) {
 	if s.fill(m.now) {
 		heap.Fix(&m.open, 0)
 	} else {
+		m.memory -= s.memory
 		heap.Pop(&m.open)
 	}
 	return e, key, nil
 }
 
+// has tells whether another file may be open. Where that costs the order of time, it is said.
+func (m *merge) has(f *file) bool {
+	switch {
+	case len(m.open) == 0:
+		return true
+	case len(m.open) >= maxOpen:
+		return false
+	case m.memory+f.memory <= maxMemory:
+		return true
+	}
+	if !m.told && !f.head.After(m.open[0].key) {
+		m.told = true
+		m.archive.tally.doubt(f.path, "too many files with large windows are of the same time to be open at once: some are read after others, "+
+			"and their events come late")
+	}
+	return false
+}
+
 // start begins to read a file.
 func (m *merge) start(ctx context.Context, f *file) *stream {
 	m.opened++
-	s := &stream{batches: make(chan []event, batchesAhead), key: f.head, order: m.opened}
+	m.memory += f.memory
+	s := &stream{batches: make(chan []event, batchesAhead), key: f.head, order: m.opened, memory: f.memory}
 	m.readers.Go(func() {
 		defer close(s.batches)
 		var batch []event
@@ -77,12 +101,14 @@ func (m *merge) start(ctx context.Context, f *file) *stream {
 				return errStop
 			}
 		}
-		err := m.archive.read(ctx, f, m.archive.tally, true, func(e event) error {
-			batch = append(batch, e)
-			if size += e.size(); len(batch) < batchEvents && size < batchBytes {
-				return nil
-			}
-			return send()
+		err := m.archive.read(ctx, f, reading{
+			tally: m.archive.tally, progress: true, claims: m.archive.claims, report: m.archive.report, emit: func(e event) error {
+				batch = append(batch, e)
+				if size += e.size(); len(batch) < batchEvents && size < batchBytes {
+					return nil
+				}
+				return send()
+			},
 		})
 		if err == nil && len(batch) > 0 {
 			_ = send()
@@ -104,6 +130,8 @@ type stream struct {
 	// key is the place in time of the first event of batch. Of several at the same, the file opened first comes first.
 	key   time.Time
 	order int
+	// memory is what the file's containers take.
+	memory int64
 }
 
 // fill makes sure that there is an event, and moves the key to it. False at the end.

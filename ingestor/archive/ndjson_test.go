@@ -38,8 +38,7 @@ func TestPricesAsJSON(t *testing.T) {
 		`{"symbol":"SOL","time":1714521600,"price":100,"trade_id":"last"}`,
 	}, "\n"))
 	require.Equal(t, []string{
-		"no dollar", "malformed", "no time", "malformed", "malformed", "malformed", "malformed", "malformed", "malformed", "no time",
-		"line too long",
+		"no dollar", "malformed", "no time", "malformed", "malformed", "malformed", "malformed", "malformed", "malformed", "line too long",
 	}, drops)
 	require.Len(t, prices, 6)
 	require.Equal(t, market.Price{

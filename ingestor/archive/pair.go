@@ -1,7 +1,7 @@
 package archive
 
 import (
-	"path"
+	"fmt"
 	"strings"
 )
 
@@ -94,21 +94,100 @@ func isTicker(s string) bool {
 	return true
 }
 
-// marketInName finds the market in a file's name as Binance gives it, BTCUSDT-1m-2024-01.csv, looking from the innermost
-// member of nested archives outwards.
-func marketInName(name string) (string, bool) {
-	parts := strings.Split(name, "/")
-	for i := len(parts) - 1; i >= 0; i-- {
-		stem := path.Base(parts[i])
-		if at := strings.IndexAny(stem, "-_. "); at >= 0 {
-			stem = stem[:at]
-		}
-		if stem != strings.ToUpper(stem) {
-			continue
-		}
-		if base, cut := cutDollar(stem); cut && isTicker(base) {
-			return alias(base), true
+// tellsQuote tells whether the name of a market names the currency, too.
+func tellsQuote(pair string) bool {
+	pair = strings.ToUpper(strings.TrimSpace(pair))
+	if strings.ContainsAny(pair, "-/_: ") {
+		return true
+	}
+	_, cut := cutDollar(pair)
+	return cut
+}
+
+// markets says where the coin and the venue of a price come from, where its row doesn't tell.
+type markets struct {
+	symbolAt, venueAt, quoteAt int
+	// venue is that of rows that don't tell; named the coin of the file, "" for none.
+	venue, named string
+	// foreign says what speaks for another currency than the dollar, where rows name the coin alone; "" for nothing.
+	foreign string
+	// inverse tells that the file's market is one in contracts of dollars.
+	inverse bool
+	// origin says what tells the coin.
+	origin string
+}
+
+// markets finds out whose prices a table holds. unit is the coin that a column of volume is counted in, where one is named; venue that of the
+// format.
+func (p *pass) markets(h *header, unit, venue string) (*markets, error) {
+	told := readNames(p.files)
+	m := &markets{
+		symbolAt: h.of(symbolNames...), venueAt: h.of(venueNames...), quoteAt: h.of(quoteNames...), inverse: told.inverse,
+		venue: first(p.cfg.Venue, first(venue, first(told.venue, defaultVenue))),
+	}
+	if what := refusedByName(p.at.file); what != "" {
+		return nil, refuse("its name says that it holds %s, which are no trades", what)
+	}
+	if c := p.cfg.Currency; c != "" && !isDollar(strings.ToUpper(c)) {
+		return nil, refuse("its prices are in %s, as --currency says, and RCAS keeps prices in dollars", c)
+	}
+	if p.cfg.Currency == "" {
+		m.foreign = told.foreign
+		if unit := foreignUnit(h); unit != "" {
+			m.foreign = first(m.foreign, "a column of volume in "+unit)
 		}
 	}
-	return "", false
+	if m.symbolAt >= 0 {
+		m.origin = "coin from " + h.names[m.symbolAt]
+		return m, nil
+	}
+	switch {
+	case p.cfg.Symbol != "":
+		coin, ok := coinOf(p.cfg.Symbol)
+		if !ok {
+			return nil, refuse("--symbol %s is no market against the dollar", p.cfg.Symbol)
+		}
+		m.named, m.origin = coin, "coin as --symbol says"
+	case told.foreign != "" && p.cfg.Currency == "":
+		return nil, refuse("its name says that its prices are those of %s, and RCAS keeps prices in dollars; if they are, give --currency USD "+
+			"and --symbol", told.foreign)
+	case unit != "" && (told.coin == "" || told.coin == unit):
+		m.named, m.origin = unit, "coin from the column of its volume"
+	case told.many || unit != "":
+		return nil, refuse("its name speaks of several coins: give --symbol, as --symbol BTC")
+	case told.coin != "":
+		m.named, m.origin = told.coin, "coin from the file's name"
+	default:
+		return nil, refuse("neither a column nor the file's name tells the coin: give --symbol, as --symbol BTC, or name it like " +
+			"BTCUSDT-1m-2024-01.csv (what its folder is called doesn't count)")
+	}
+	if m.foreign != "" {
+		return nil, refuse("its prices seem not to be in dollars (%s), which RCAS keeps; if they are, give --currency USD", m.foreign)
+	}
+	return m, nil
+}
+
+// of returns coin and venue of a record.
+func (m *markets) of(record []string) (coin, venue string, err error) {
+	if venue = field(record, m.venueAt); venue == "" {
+		venue = m.venue
+	}
+	if quote := field(record, m.quoteAt); quote != "" && !isDollar(strings.ToUpper(quote)) {
+		return "", "", &unreadable{reasonNoDollar, fmt.Errorf("prices in %.20q", quote)}
+	}
+	pair := field(record, m.symbolAt)
+	if pair == "" {
+		if m.named == "" {
+			return "", "", malformed(fmt.Errorf("the symbol is missing"))
+		}
+		return m.named, venue, nil
+	}
+	coin, ok := coinOf(pair)
+	switch {
+	case !ok:
+		return "", "", &unreadable{reasonNoDollar, fmt.Errorf("market %.40q", pair)}
+	case m.foreign != "" && m.quoteAt < 0 && !tellsQuote(pair):
+		return "", "", &unreadable{reasonNoDollar, fmt.Errorf("%.40q alone, beside %s; if it is in dollars, give --currency USD", pair, m.foreign)}
+	}
+	return coin, venue, nil
 }

@@ -2,180 +2,117 @@ package archive
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"rcas/market"
 )
 
-// Sources that forms of posts stand for.
+// Networks that forms of posts stand for.
 const (
-	sourceTwitter = "twitter"
-	sourceReddit  = "reddit"
+	sourceTwitter    = "twitter"
+	sourceReddit     = "reddit"
+	sourceBluesky    = "bluesky"
+	sourceStockTwits = "stocktwits"
+	sourceTelegram   = "telegram"
+	sourceNews       = "news"
 )
 
-// post is the union of the JSON forms of posts. One decoding tells which form it is and what it says.
-type post struct {
-	// Several forms.
-	ID            flexible `json:"id"`
-	CreatedAt     flexible `json:"created_at"`
-	Text          *string  `json:"text"`
-	Lang          string   `json:"lang"`
-	Source        string   `json:"source"`
-	Author        string   `json:"author"`
-	QuoteCount    count    `json:"quote_count"`
-	ReplyCount    count    `json:"reply_count"`
-	RetweetCount  count    `json:"retweet_count"`
-	FavoriteCount count    `json:"favorite_count"`
-
-	// Twitter v1.1 only.
-	IDStr     string `json:"id_str"`
-	User      *user  `json:"user"`
-	Delete    any    `json:"delete"`
-	Limit     any    `json:"limit"`
-	ScrubGeo  any    `json:"scrub_geo"`
-	Withheld  any    `json:"status_withheld"`
-	Withheld2 any    `json:"user_withheld"`
-	statusText
-	Retweeted *struct {
-		Text string `json:"text"`
-		statusText
-	} `json:"retweeted_status"`
-
-	// X API v2 only.
-	Data     json.RawMessage `json:"data"`
-	Includes includes        `json:"includes"`
-	postV2
-
-	// Reddit only.
-	CreatedUTC  flexible `json:"created_utc"`
-	Name        string   `json:"name"`
-	Body        *string  `json:"body"`
-	Title       *string  `json:"title"`
-	Selftext    string   `json:"selftext"`
-	Score       count    `json:"score"`
-	NumComments count    `json:"num_comments"`
-	Crosspost   string   `json:"crosspost_parent"`
-
-	// Normalised form only.
-	Time          flexible `json:"time"`
-	Username      string   `json:"username"`
-	Followers     count    `json:"followers"`
-	FollowersLong count    `json:"followers_count"`
-	LikeCount     count    `json:"like_count"`
-	Repost        bool     `json:"repost"`
-}
-
-// statusText is where a v1.1 status keeps its whole text, if that is longer than 140 characters.
-type statusText struct {
-	FullText string `json:"full_text"`
-	Extended *struct {
-		FullText string `json:"full_text"`
-	} `json:"extended_tweet"`
-}
-
-func (s *statusText) whole(short string) string {
-	switch {
-	case s.Extended != nil && s.Extended.FullText != "":
-		return s.Extended.FullText
-	case s.FullText != "":
-		return s.FullText
+// decodeJSON reads a JSON object, of which head stood before the list that it stands in. An object may hold several posts, as a page does.
+func decodeJSON(raw, head []byte, cfg *Config, p *pass, emit func(event) error) (*format, error) {
+	if !json.Valid(raw) {
+		var any json.RawMessage
+		return nil, malformed(json.Unmarshal(raw, &any))
 	}
-	return short
+	if isMongo(raw) {
+		plain, err := plainMongo(raw)
+		if err != nil {
+			return nil, err
+		}
+		raw = plain
+	}
+	o := newObject(raw, head, cfg, p)
+	f, err := objectFormat(o)
+	if err != nil {
+		return nil, &unreadable{reasonTwoForms, err}
+	}
+	if f == nil {
+		return nil, &unreadable{reasonNoPost, fmt.Errorf("it has neither id nor text")}
+	}
+	return f, f.decode(o, emit)
 }
 
-type user struct {
-	IDStr      string `json:"id_str"`
-	ScreenName string `json:"screen_name"`
-	Followers  count  `json:"followers_count"`
+// nested decodes an object within the object.
+func (o *object) nested(raw []byte, emit func(event) error) error {
+	inner := newObject(raw, o.head, o.cfg, o.pass)
+	if inner.depth = o.depth + 1; inner.depth > 4 {
+		return malformed(errDeep)
+	}
+	f, err := objectFormat(inner)
+	if err != nil {
+		return &unreadable{reasonTwoForms, err}
+	}
+	if f == nil {
+		return &unreadable{reasonNoPost, fmt.Errorf("it has neither id nor text")}
+	}
+	return f.decode(inner, emit)
 }
 
-// decodeJSON reads a line of a file of posts. A line may hold several in a v2 envelope.
-func decodeJSON(line []byte, source string, emit func(event) error) error {
-	var p post
-	if err := json.Unmarshal(line, &p); err != nil {
+// into decodes the object.
+func (o *object) into(v any) error {
+	if err := json.Unmarshal(o.raw, v); err != nil {
 		return malformed(err)
 	}
-	if p.Data != nil {
-		return decodeEnvelope(&p, emit)
-	}
-	var t *market.Tweet
-	var err error
-	switch {
-	case p.Delete != nil:
-		return &unreadable{reason: reasonDelete}
-	case p.Limit != nil || p.ScrubGeo != nil || p.Withheld != nil || p.Withheld2 != nil:
-		return &unreadable{reason: reasonNotice}
-	case p.Body != nil || p.Title != nil && p.Text == nil:
-		t, err = p.reddit()
-	case p.IDStr != "" || p.User != nil:
-		t, err = p.statusV1()
-	case p.AuthorID != "" || p.Metrics != nil || p.Referenced != nil:
-		t, err = p.postV2.tweet(&p, &p.Includes)
-	case p.Text == nil && p.FullText == "" && p.ID == "":
-		return &unreadable{reasonNoPost, fmt.Errorf("it has neither id nor text")}
-	default:
-		t, err = p.normalised(source)
-	}
-	if err != nil {
-		return err
-	}
-	return emit(event{tweet: t})
+	return nil
 }
 
-// finish checks what every post must have. The sink judges the values.
-func finish(t *market.Tweet, created flexible) (*market.Tweet, error) {
+// finish checks what every post must have, gives it its time, and emits it. The sink judges the values.
+func finish(t *market.Tweet, created string, zone *time.Location, emit func(event) error) error {
 	if t.ID == "" {
-		return nil, &unreadable{reason: reasonNoID}
+		return &unreadable{reason: reasonNoID}
+	}
+	if !wholeID(t.ID) {
+		return &unreadable{reasonNoID, roundedID(t.ID)}
 	}
 	if created == "" {
-		return nil, &unreadable{reasonNoTime, fmt.Errorf("post %.40q", t.ID)}
+		return &unreadable{reasonNoTime, fmt.Errorf("post %.40q", t.ID)}
 	}
-	at, err := parseTime(string(created))
+	at, err := parseMoment(created, zone)
 	if err != nil {
-		return nil, malformed(err)
+		return malformed(err)
 	}
-	t.Time = at
-	return t, nil
+	t.Time = at.Time
+	return emit(event{tweet: t, unsure: !at.sure})
 }
 
-func (p *post) statusV1() (*market.Tweet, error) {
-	if p.Text == nil && p.whole("") == "" {
-		return nil, &unreadable{reasonNoText, fmt.Errorf("status %.40q", p.IDStr)}
-	}
-	t := &market.Tweet{
-		Source: sourceTwitter, ID: p.IDStr, Lang: language(p.Lang), Text: html.UnescapeString(p.whole(deref(p.Text))),
-		QuoteCount: int64(p.QuoteCount), ReplyCount: int64(p.ReplyCount), RetweetCount: int64(p.RetweetCount),
-		FavoriteCount: int64(p.FavoriteCount),
-	}
-	if t.ID == "" {
-		t.ID = string(p.ID)
-	}
-	if p.User != nil {
-		t.Author, t.Followers = p.User.ScreenName, int64(p.User.Followers)
-	}
-	if p.Retweeted != nil {
-		// The retweet's own text is "RT @name: " and the original's, cut.
-		t.Repost, t.Text = true, html.UnescapeString(p.Retweeted.whole(p.Retweeted.Text))
-	}
-	return finish(t, p.CreatedAt)
+// exponentID is a number that has lost its last digits.
+var exponentID = regexp.MustCompile(`^[+-]?\d(\.\d+)?[eE][+-]?\d+$`)
+
+// networkName is what networks are called; a client that a post was sent with, as "Twitter for iPhone", is called otherwise.
+var networkName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+
+// isClient tells whether what stands under source is the program that the post was sent with, and no network.
+func isClient(source string) bool {
+	return source != "" && !networkName.MatchString(source) || strings.HasPrefix(source, "twit") && source != sourceTwitter
 }
 
-func (p *post) normalised(source string) (*market.Tweet, error) {
-	if p.Text == nil {
-		return nil, &unreadable{reasonNoText, fmt.Errorf("post %.40q", p.ID)}
-	}
-	t := &market.Tweet{
-		Source: first(p.Source, source), ID: string(p.ID), Author: first(p.Author, p.Username), Lang: language(p.Lang),
-		Text: *p.Text, Repost: p.Repost || strings.HasPrefix(*p.Text, "RT @"),
-		Followers: int64(max(p.Followers, p.FollowersLong)), QuoteCount: int64(p.QuoteCount), ReplyCount: int64(p.ReplyCount),
-		RetweetCount: int64(p.RetweetCount), FavoriteCount: int64(max(p.FavoriteCount, p.LikeCount)),
-	}
-	return finish(t, flexible(first(string(p.CreatedAt), string(p.Time))))
+// removed is what stands where a text was: [deleted], [removed], [deleted by user], [ Removed by Reddit on account of … ].
+var removed = regexp.MustCompile(`(?is)^\s*\[\s*(deleted|removed)\b.*\]\s*$`)
+
+func isRemoved(s string) bool { return len(s) < 400 && removed.MatchString(s) }
+
+// hashID stands in where a whole file has no ids, as some collections don't: the same post gets the same one in every run.
+func hashID(author, created, text string) string {
+	sum := sha256.Sum256([]byte(author + "\x00" + created + "\x00" + text))
+	return "sha-" + hex.EncodeToString(sum[:10])
 }
 
 // language turns a source's language tag into ISO 639-1, or "" where it names none.
@@ -191,6 +128,9 @@ func language(tag string) string {
 	}
 	return tag
 }
+
+// unescape undoes the entities in which X and Reddit give &, < and >.
+func unescape(s string) string { return html.UnescapeString(s) }
 
 // flexible is a JSON string or number, as text; null is "".
 type flexible string
@@ -237,6 +177,26 @@ func parseCount(text string) (count, error) {
 		return 0, fmt.Errorf("%.40q is not a count", text)
 	}
 	return count(f), nil
+}
+
+// named is the name of whoever wrote a post: a string, or an object that holds it.
+type named struct{ Name string }
+
+func (n *named) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case '"':
+		return json.Unmarshal(data, &n.Name)
+	case '{':
+		var object struct{ Username, Handle, Name, ScreenName string }
+		if err := json.Unmarshal(data, &object); err != nil {
+			return err
+		}
+		n.Name = first(first(object.Username, object.Handle), first(object.ScreenName, object.Name))
+	case 'n':
+	default:
+		return fmt.Errorf("%.40q is no author", data)
+	}
+	return nil
 }
 
 func first(a, b string) string {

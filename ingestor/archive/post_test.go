@@ -14,7 +14,7 @@ import (
 )
 
 func decodeAll(line, source string) (tweets []market.Tweet, err error) {
-	err = decodeJSON([]byte(line), source, func(e event) error {
+	_, err = decodeJSON([]byte(line), nil, &Config{Source: source}, nil, func(e event) error {
 		tweets = append(tweets, *e.tweet)
 		return nil
 	})
@@ -248,7 +248,7 @@ func FuzzDecodeJSON(f *testing.F) {
 			require.Error(t, err)
 			return
 		}
-		err = decodeJSON([]byte(line), "other", func(event) error { return stop })
+		_, err = decodeJSON([]byte(line), nil, &Config{Source: "other"}, nil, func(event) error { return stop })
 		require.ErrorIs(t, err, stop, "what emit returns comes out")
 	})
 }
@@ -271,7 +271,7 @@ func benchmarkDecode(b *testing.B, line []byte) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(line)))
 	for range b.N {
-		if err := decodeJSON(line, "twitter", func(event) error { return nil }); err != nil {
+		if _, err := decodeJSON(line, nil, &Config{}, nil, func(event) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

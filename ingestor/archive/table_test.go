@@ -60,7 +60,7 @@ func TestBarsComeBack(t *testing.T) {
 				}
 				a, b := 1+random.ExpFloat64()*1e4, 1+random.ExpFloat64()*1e4
 				c := candle{a, max(a, b) * (1 + random.Float64()*random.Float64()), min(a, b) * (1 - .9*random.Float64()), b,
-					random.ExpFloat64() * math.Pow(10, float64(random.Intn(12)-6))}
+					random.ExpFloat64() * math.Pow(10, float64(random.Intn(10)-8))}
 				want[coin+" "+start.Format(time.RFC3339)] = c
 				fmt.Fprintf(&file, "%v,%v,%v,%v,%v,%sUSDT,%d,x\n", c.volume, c.close, c.low, c.high, c.open, coin, start.UnixMilli())
 			}
@@ -119,7 +119,7 @@ func TestOneBar(t *testing.T) {
 func TestBinanceFiles(t *testing.T) {
 	t.Parallel()
 	const (
-		kline    = "%[1]s000,5.0,7.0,3.0,6.0,10.0,%[2]s,1.0,5,1.0,1.0,0\n"
+		kline    = "%[1]s000,5.0,7.0,3.0,6.0,10.0,%[2]s,50.0,5,1.0,5.0,0\n"
 		trade    = "77,5.5,2.0,11.0,%[1]s000,True,True\n"
 		aggTrade = "88,5.5,2.0,76,77,%[1]s000,true,False\n"
 	)
@@ -151,7 +151,7 @@ func TestBinanceFiles(t *testing.T) {
 
 	nameless := write(t, "prices.csv", fmt.Sprintf(trade, ms))
 	err := New(Config{Paths: []string{nameless}}).Run(t.Context(), &recorder{})
-	require.ErrorContains(t, err, nameless+": neither a column nor the file's name tells the symbol")
+	require.ErrorContains(t, err, nameless+": neither a column nor the file's name tells the coin")
 }
 
 func TestTrades(t *testing.T) {
@@ -328,10 +328,9 @@ func TestCoinOf(t *testing.T) {
 	for name, want := range map[string]string{
 		"BTCUSDT-1m-2024-01.csv": "BTC", "/data/ETHUSDT-trades-2024-01-01.zip/ETHUSDT-trades-2024-01-01.csv": "ETH",
 		"BTCBUSD-1m-2021-01.csv": "BTC", "BTCTUSD-1m-2021-01.csv": "BTC", "BNBUSD-1m-2021-01.csv": "BNB",
-		"spot/SOLUSDC/x.csv": "SOL", "x/BTCUSDT.csv": "BTC", "prices.csv": "", "btcusd.csv": "", "ETHBTC-1m-2024-01.csv": "", "USD.csv": "",
+		"spot/SOLUSDC/x.csv": "", "x/BTCUSDT.csv": "BTC", "prices.csv": "", "btcusd.csv": "BTC", "ETHBTC-1m-2024-01.csv": "", "USD.csv": "",
 	} {
-		got, _ := marketInName(name)
-		require.Equal(t, want, got, name)
+		require.Equal(t, want, readNames([]string{name}).coin, name)
 	}
 }
 

@@ -24,6 +24,9 @@ type Stats struct {
 	Drops map[string]Drop `json:"drops,omitempty"`
 	// Refused are the places (file:line) of the first post or trade that the sink dropped, by its reasons. It counts them itself.
 	Refused map[string]string `json:"refused,omitempty"`
+	// Doubts are what was decided about files although they don't tell it beyond doubt, at most [MaxErrors] of them; DoubtCount counts all.
+	Doubts     []string `json:"doubts,omitempty"`
+	DoubtCount int64    `json:"doubt_count,omitempty"`
 	// Errors are the files that could not be read, or not to their end, at most [MaxErrors] of them; ErrorCount counts all.
 	Errors     []string `json:"errors,omitempty"`
 	ErrorCount int64    `json:"error_count,omitempty"`
@@ -57,7 +60,7 @@ func (t *tally) snapshot() Stats {
 	defer t.mu.Unlock()
 	stats := t.stats
 	stats.Drops, stats.Refused = maps.Clone(stats.Drops), maps.Clone(stats.Refused)
-	stats.Errors = append([]string(nil), stats.Errors...)
+	stats.Errors, stats.Doubts = slices.Clone(stats.Errors), slices.Clone(stats.Doubts)
 	stats.Venues = slices.Clone(stats.Venues)
 	return stats
 }
@@ -128,6 +131,18 @@ func (t *tally) note(source, what, file string) {
 	t.log.Warn(what, "file", file)
 	if t.sink != nil {
 		t.sink.Count(source, what, 1)
+	}
+}
+
+// doubt counts what was decided about a file although it doesn't tell it.
+func (t *tally) doubt(file, what string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stats.DoubtCount++; len(t.stats.Doubts) < MaxErrors {
+		t.stats.Doubts = append(t.stats.Doubts, file+": "+what)
 	}
 }
 

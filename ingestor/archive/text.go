@@ -6,48 +6,142 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
-	"rcas/market"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // linesToKnow is how many lines that are nothing known may stand before the one that tells what the file is.
 const linesToKnow = 20
 
-// readText finds out what the lines are and reads them.
+// rowsToKnow is how many rows without names are looked at to tell what their columns are.
+const rowsToKnow = 64
+
+// plainText returns the text in UTF-8 with lines that end in a line feed: files of Windows may be in UTF-16, those of old Macs, and of Excel
+// there, have only carriage returns.
+func plainText(in *bufio.Reader) *bufio.Reader {
+	head, _ := in.Peek(4096)
+	order, known := unicode.LittleEndian, true
+	switch {
+	case bytes.HasPrefix(head, []byte{0xFF, 0xFE}):
+	case bytes.HasPrefix(head, []byte{0xFE, 0xFF}):
+		order = unicode.BigEndian
+	case len(head) >= 4 && head[0] != 0 && head[1] == 0 && head[2] != 0 && head[3] == 0: // no mark, but every other byte is none
+	case len(head) >= 4 && head[0] == 0 && head[1] != 0 && head[2] == 0 && head[3] != 0:
+		order = unicode.BigEndian
+	default:
+		known = false
+	}
+	if known {
+		decoder := unicode.UTF16(order, unicode.UseBOM).NewDecoder()
+		in = bufio.NewReaderSize(transform.NewReader(in, decoder), bufferBytes)
+	}
+	if head, _ = in.Peek(3); string(head) == "\uFEFF" {
+		_, _ = in.Discard(3)
+	}
+	if head, _ = in.Peek(bufferBytes); bytes.IndexByte(head, '\r') >= 0 && bytes.IndexByte(head, '\n') < 0 {
+		in = bufio.NewReaderSize(&crReader{in}, bufferBytes)
+	}
+	return in
+}
+
+// crReader makes line feeds of carriage returns.
+type crReader struct{ in io.Reader }
+
+func (r *crReader) Read(b []byte) (int, error) {
+	n, err := r.in.Read(b)
+	for i, c := range b[:n] {
+		if c == '\r' {
+			b[i] = '\n'
+		}
+	}
+	return n, err
+}
+
+// readText finds out what the text is and reads it.
 func (p *pass) readText(name string, in *bufio.Reader) error {
-	p.tally.count(func(s *Stats) { s.Files++ })
+	p.begin(name)
+	in = plainText(in)
 	lines := newLineReader(in)
 	var strange []numbered
 	for len(strange) < linesToKnow {
+		if beginsJSON(in) {
+			p.dropStrange(name, p.cfg.source(), strange)
+			return p.readJSON(name, in, lines.number+1)
+		}
 		line, err := lines.next()
-		switch trimmed := bytes.TrimSpace(line); {
+		switch {
 		case errors.Is(err, errLineTooLong):
 			strange = append(strange, numbered{number: lines.number, tooLong: true})
 			continue
 		case err == io.EOF:
 			return notKnown(strange)
 		case err != nil:
-			return damaged(lines, err)
-		case len(trimmed) == 0:
+			return damaged(lines.number-1, lines.offset, err)
+		case len(bytes.TrimSpace(line)) == 0:
 			continue
-		case trimmed[0] == '{':
-			p.dropStrange(name, p.cfg.Source, strange)
-			return p.readPosts(name, lines, trimmed)
 		}
-		if t := tableOf(string(line)); t != nil {
-			return p.readTable(name, lines, t, string(line), strange)
+		if h, separator := knownHeader(string(line)); h != nil {
+			return p.readLines(name, lines, numbered{text: string(line), number: lines.number}, h, separator, strange)
 		}
-		strange = append(strange, numbered{text: string(line[:min(len(line), 40)]), number: lines.number})
+		strange = append(strange, numbered{text: string(line[:min(len(line), 200)]), number: lines.number})
 	}
 	return notKnown(strange)
 }
 
+// beginsJSON tells whether the next line begins with an object or an array.
+func beginsJSON(in *bufio.Reader) bool {
+	for n := 1; n <= 256; n++ {
+		head, err := in.Peek(n)
+		if err != nil || head[n-1] == '\n' {
+			return false
+		}
+		if c := head[n-1]; !isBlank(c) {
+			return c == '{' || c == '['
+		}
+	}
+	return false
+}
+
+// notKnown says why a text is nothing that can be read.
 func notKnown(strange []numbered) error {
 	if len(strange) == 0 {
 		return errors.New("the file is empty")
 	}
-	return fmt.Errorf("it is no archive that RCAS reads (a JSON object a line, or CSV with a header or in Binance's form); "+
-		"it begins with %.40q", strange[0].text)
+	begin := strange[0].text
+	what := "it begins with"
+	for _, separator := range []string{";", "\t", "|", ","} {
+		if n := strings.Count(begin, separator); n >= 2 {
+			what = fmt.Sprintf("it looks like a table separated by %q, with columns of none that RCAS knows;", separator)
+			break
+		}
+	}
+	return fmt.Errorf("it is no archive that RCAS reads (posts or prices as JSON or as a table with names of columns; docs/archives.md lists "+
+		"them): %s %.60q", what, begin)
+}
+
+// separators are what may stand between the fields of a table.
+var separators = [...]byte{',', ';', '\t', '|'}
+
+// knownHeader tells whether a line begins a table: it holds names that some format knows, or numbers alone.
+func knownHeader(line string) (*header, byte) {
+	for _, separator := range separators {
+		fields, err := splitRecord(nil, line, separator)
+		if err != nil || len(fields) < 2 {
+			continue
+		}
+		h := newHeader(fields)
+		if slices.ContainsFunc(formats, func(f *format) bool { return f.table != nil && f.table(h) }) {
+			return h, separator
+		}
+		if s := newSample(fields); s != nil {
+			h.rows = s
+			return h, separator
+		}
+	}
+	return nil, 0
 }
 
 // dropStrange counts the lines before the first known one.
@@ -57,172 +151,90 @@ func (p *pass) dropStrange(name, source string, strange []numbered) {
 		if line.tooLong {
 			reason = reasonTooLong
 		}
-		p.tally.drop(source, name, line.number, &unreadable{reason, fmt.Errorf("%.40q", line.text)})
+		p.drop(source, name, line.number, &unreadable{reason, fmt.Errorf("%.40q", line.text)})
 	}
 }
 
 // damaged says where a file could not be read further.
-func damaged(lines *lineReader, err error) error {
-	return fmt.Errorf("damaged after line %d, %d bytes in: %w; what comes behind is lost",
-		lines.number-1, lines.offset, noEOF(err))
+func damaged(line int, offset int64, err error) error {
+	return fmt.Errorf("damaged after line %d, %d bytes in: %w; what comes behind is lost", line, offset, noEOF(err))
 }
 
-// readPosts reads a file of JSON objects, of which the first line is read already.
-func (p *pass) readPosts(name string, lines *lineReader, line []byte) error {
-	for {
-		if len(line) > 0 {
-			p.at = place{name, lines.number}
-			err := decodeJSON(line, p.cfg.Source, p.emit)
-			if isFatal(err) {
-				return err
+// readLines reads a table of lines, of which the first tells what it is; strange are those before it.
+func (p *pass) readLines(name string, lines *lineReader, line numbered, h *header, separator byte, strange []numbered) error {
+	records := &csvReader{lines: lines, columns: len(h.names), separator: separator}
+	p.comma = separator != ','
+	if h.rows != nil {
+		records.again = append(records.again, line)
+		for i := 1; i < rowsToKnow; i++ {
+			more, err := records.line(i)
+			if err != nil || more.tooLong {
+				break
 			}
-			if err != nil {
-				p.tally.drop(p.cfg.Source, name, lines.number, err)
+			if fields, err := splitRecord(nil, more.text, separator); err == nil && len(fields) == h.rows.width && isNumber(strings.TrimSpace(fields[0])) {
+				h.rows.records = append(h.rows.records, fields)
 			}
 		}
-		var err error
-		line, err = lines.next()
-		switch {
-		case err == io.EOF:
-			return nil
-		case errors.Is(err, errLineTooLong):
-			p.tally.drop(p.cfg.Source, name, lines.number, &unreadable{reason: reasonTooLong})
-		case err != nil:
-			return damaged(lines, err)
-		}
-		line = bytes.TrimSpace(line)
 	}
-}
-
-// readTable reads the records of a CSV file of which line told what it is; strange are those before it.
-func (p *pass) readTable(name string, lines *lineReader, t *table, line string, strange []numbered) error {
-	records := &csvReader{lines: lines, columns: t.width, quoted: t.kind == redditTable}
-	if t.data {
-		records.again = append(records.again, numbered{text: line, number: lines.number})
-	}
-	source, read, finish, err := p.recordReader(name, t)
+	f, err := tableFormat(h)
 	if err != nil {
 		return err
 	}
-	p.dropStrange(name, source, strange)
+	if f == nil {
+		return notKnown([]numbered{line})
+	}
+	records.quoted = f.holds == "posts"
+	return p.readRecords(name, f, h, records, func(source string) { p.dropStrange(name, source, strange) })
+}
+
+// records yields the records of a table: those of a CSV file, arrays of JSON, or the rows of a file of columns.
+type records interface {
+	// next returns the next record, valid until the call after, and its line or row, from 1. An *unreadable error is one record's, and
+	// reading goes on; io.EOF is the end, anything else damage.
+	next() ([]string, int, error)
+	// where returns how many bytes were read.
+	where() int64
+}
+
+// readRecords reads a table by its format. begun, where set, is told the name to count drops under before the first record.
+func (p *pass) readRecords(name string, f *format, h *header, in records, begun func(source string)) error {
+	p.found(f)
+	reader, err := f.open(p, h)
+	if err != nil {
+		return err
+	}
+	p.columns(reader.about())
+	if begun != nil {
+		begun(reader.source())
+	}
 	for {
-		record, number, err := records.next()
-		var u *unreadable
+		record, number, err := in.next()
 		if err == nil {
 			p.at = place{name, number}
-			if err = read(record, number); err == nil {
+			if err = reader.read(record); err == nil {
 				continue
 			}
 		}
+		u, unread := errors.AsType[*unreadable](err)
 		switch {
-		case isFatal(err):
+		case isFatal(err) || isRefusal(err):
 			return err
 		case err == io.EOF:
-			return finish()
-		case errors.As(err, &u):
-			if !t.isHeader(line, record) {
-				p.tally.drop(source, name, number, err)
+			return reader.finish()
+		case unread:
+			if !h.again(record) {
+				p.drop(reader.source(), name, number, u)
 			}
 		default:
-			return errors.Join(damaged(lines, err), finish())
+			return errors.Join(damaged(number-1, in.where(), err), reader.finish())
 		}
 	}
 }
 
-// isHeader tells whether a record is the header once more, as where files were put together.
-func (t *table) isHeader(line string, record []string) bool {
-	if t.data || len(record) == 0 {
-		return false
-	}
-	header, err := splitRecord(nil, line)
-	if err != nil || len(header) != len(record) {
-		return false
-	}
-	for i := range header {
-		if header[i] != record[i] {
-			return false
-		}
-	}
-	return true
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*refusal](err)
+	return ok
 }
 
-// recordReader returns what reads the records of a table, and the source under which its drops are counted.
-func (p *pass) recordReader(name string, t *table) (
-	source string, read func([]string, int) error, finish func() error, err error,
-) {
-	nothing := func() error { return nil }
-	if t.kind == redditTable {
-		return sourceReddit, func(record []string, _ int) error {
-			tweet, err := t.parseReddit(record)
-			if err != nil {
-				return err
-			}
-			return p.emit(event{tweet: tweet})
-		}, nothing, nil
-	}
-	symbol := symbolSource{venue: first(t.venue, p.cfg.Venue)}
-	if !t.columns.has("symbol") {
-		var ok bool
-		if symbol.named, ok = marketInName(name); !ok {
-			return "", nil, nil, errors.New(
-				"neither a column nor the file's name tells the symbol: name it like BTCUSDT-1m-2024-01.csv")
-		}
-	}
-	p.tally.venue(symbol.venue)
-	if t.kind == tradeTable {
-		r := &tradeReader{table: t, symbol: symbol, now: map[string]int{}}
-		if !t.columns.has("amount") {
-			p.tally.note(symbol.venue, noteNoVolume, name)
-		}
-		return symbol.venue, func(record []string, _ int) error {
-			price, err := r.parse(record)
-			if err != nil {
-				return err
-			}
-			return p.emit(event{price: price})
-		}, nothing, nil
-	}
-	bars, unmeasured := &barReplay{emit: p.emit}, false
-	return symbol.venue, func(record []string, _ int) error {
-		b, err := t.parseBar(record, symbol)
-		if err != nil {
-			return err
-		}
-		b.from = p.at
-		p.tally.count(func(s *Stats) { s.Bars++ })
-		if b.unmeasured && !unmeasured {
-			unmeasured = true
-			p.tally.note(symbol.venue, noteNoVolume, name)
-		}
-		return bars.add(b)
-	}, bars.finish, nil
-}
-
-// parseReddit reads a record of a table of comments or submissions.
-func (t *table) parseReddit(record []string) (*market.Tweet, error) {
-	c := t.columns
-	r := redditPost{
-		name: c.field(record, "name"), id: c.field(record, "id"), author: c.text(record, "author"),
-		created: flexible(c.text(record, "time")), crosspost: c.field(record, "crosspost") != "",
-	}
-	for _, column := range []struct {
-		name  string
-		value *count
-	}{{"score", &r.score}, {"comments", &r.comments}} {
-		if text := c.field(record, column.name); text != "" {
-			n, err := parseCount(text)
-			if err != nil {
-				return nil, malformed(err)
-			}
-			*column.value = n
-		}
-	}
-	body := c.text(record, "body")
-	if !c.has("id") && !c.has("name") {
-		r.id = r.hashID(body + c.text(record, "title"))
-	}
-	if c.has("body") {
-		return r.comment(body)
-	}
-	return r.submission(c.text(record, "title"), c.text(record, "selftext"))
-}
+// again tells whether a record is the header once more, as where files were put together.
+func (h *header) again(record []string) bool { return h.rows == nil && slices.Equal(h.names, record) }

@@ -68,7 +68,7 @@ func (p *pass) readMember(name string, m *zipMember, in *bufio.Reader, depth int
 	}
 	body := newSumReader(content)
 	if !strings.HasSuffix(m.name, "/") && !isHidden(m.name) {
-		if err := p.read(name+"/"+m.name, body, depth+1); err != nil {
+		if err := p.read(name+"/"+m.name, m.name, body, depth+1); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,229 @@
+package archive
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"strconv"
+	"strings"
+
+	"rcas/market"
+)
+
+// tradeForm is what a format of trades knows of its columns beyond their names.
+type tradeForm struct {
+	// amount are the names of the column of the amount in coins, where it is not one of the usual; none where no column is that.
+	amount []string
+	// noAmount says why no column is the amount in coins.
+	noAmount string
+	// idPrefix stands before ids that are numbered apart from those of other files of the venue.
+	idPrefix string
+	// value is the column that is either what was paid or, of futures in contracts, the amount in coins: the figures tell which.
+	value []string
+	// venue is the exchange that the form belongs to; "" where it tells nothing.
+	venue string
+}
+
+// tradeTable reads trades from the records of a table.
+type tradeTable struct {
+	p       *pass
+	h       *header
+	form    tradeForm
+	markets *markets
+	time    timeColumns
+	// The columns; -1 for none.
+	price, amount, value, id, side int
+	sides                          map[string]bool // those seen in the first trades
+	seen                           int
+	told                           bool
+	made                           *madeIDs
+}
+
+// trades makes the reader of a table of trades.
+func (p *pass) trades(h *header, form tradeForm) (recordReader, error) {
+	t := &tradeTable{
+		p: p, h: h, form: form, time: newTimeColumns(h, timeNames...), price: h.of(priceNames...), amount: -1, value: h.of(form.value...),
+		id: h.of(idNames...), side: h.of(sideNames...), sides: map[string]bool{}, made: newMadeIDs(),
+	}
+	switch {
+	case form.amount != nil:
+		t.amount = h.of(form.amount...)
+	case form.noAmount == "":
+		t.amount = h.of(amountNames...)
+	}
+	if t.form.noAmount == "" && h.any(capNames...) {
+		t.amount, t.form.noAmount = -1, "a table with a market cap counts volumes in dollars"
+	}
+	unit := ""
+	if t.amount < 0 && t.form.noAmount == "" {
+		if t.amount, unit = volumeOfCoin(h.names); !isCoin(unit) || len(unit) < 3 {
+			t.amount, unit = -1, ""
+		}
+	}
+	var err error
+	if t.markets, err = p.markets(h, unit, form.venue); err != nil {
+		return nil, err
+	}
+	p.tally.venue(t.markets.venue)
+	if t.amount < 0 {
+		p.tally.note(t.markets.venue, noteNoVolume, p.at.file)
+	}
+	return t, nil
+}
+
+func (t *tradeTable) source() string { return t.markets.venue }
+
+func (t *tradeTable) finish() error { return nil }
+
+func (t *tradeTable) about() string {
+	amount := "no amount"
+	switch {
+	case t.form.noAmount != "":
+		amount += " (" + t.form.noAmount + ")"
+	case t.amount >= 0:
+		amount = "amount from " + t.h.names[t.amount] + ", in coins"
+	}
+	id := "ids made of what was traded when"
+	if t.id >= 0 {
+		id = "ids from " + t.h.names[t.id]
+	}
+	return fmt.Sprintf("time from %s; price from %s; %s; %s; %s", t.time.tell(t.h), t.h.names[t.price], amount, id, t.markets.origin)
+}
+
+func (t *tradeTable) read(record []string) error {
+	trade, err := t.trade(record)
+	if err != nil {
+		return err
+	}
+	t.p.price(trade)
+	return t.p.emit(event{price: trade})
+}
+
+// sidesToSee is how many trades are looked at before bid and ask are believed to be no sides of trades.
+const sidesToSee = 1
+
+// trade reads a record.
+func (t *tradeTable) trade(record []string) (*market.Price, error) {
+	p := &market.Price{TradeID: field(record, t.id)}
+	var err error
+	if p.Symbol, p.Venue, err = t.markets.of(record); err != nil {
+		return nil, err
+	}
+	side := strings.ToLower(field(record, t.side))
+	if t.seen++; t.seen == sidesToSee && t.id < 0 && (side == "bid" || side == "ask" || side == "bids" || side == "asks") {
+		return nil, refuse("its rows are bids and asks without the number of a trade: it is an order book, and no trades")
+	}
+	at, err := t.time.of(record, t.p.cfg)
+	if err != nil {
+		return nil, timeError(err)
+	}
+	t.p.zoneTold(at.sure)
+	p.Time = at.Time
+	price := field(record, t.price)
+	if price == "" {
+		return nil, malformed(fmt.Errorf("the price is missing"))
+	}
+	if p.Price, err = t.p.number(price); err != nil {
+		return nil, malformed(fmt.Errorf("price: %w", err))
+	}
+	amount := field(record, t.amount)
+	if p.Volume, err = t.p.number(amount); err != nil {
+		return nil, malformed(fmt.Errorf("amount: %w", err))
+	}
+	if p.Volume, err = t.coins(record, p); err != nil {
+		return nil, err
+	}
+	if t.amount >= 0 && amount != "" && p.Volume == 0 {
+		return nil, &unreadable{reasonNoTrade, fmt.Errorf("an amount of %s", amount)}
+	}
+	if p.TradeID != "" {
+		if !wholeID(p.TradeID) {
+			return nil, malformed(roundedID(p.TradeID))
+		}
+		p.TradeID = t.form.idPrefix + p.TradeID
+		return p, nil
+	}
+	if t.id < 0 {
+		p.TradeID = t.made.id(p, price+"\x00"+amount+"\x00"+side)
+	}
+	return p, nil
+}
+
+// coins returns the amount in coins: of futures in contracts of dollars, the column beside tells it, or the price.
+func (t *tradeTable) coins(record []string, p *market.Price) (float64, error) {
+	if t.value >= 0 && t.value != t.amount {
+		value, err := t.p.number(field(record, t.value))
+		if err != nil {
+			return 0, malformed(fmt.Errorf("%s: %w", t.h.names[t.value], err))
+		}
+		if paid := p.Volume * p.Price; value > 0 && math.Abs(value-paid) > .01*paid && isContract(p.Volume/value, p.Price*.99, p.Price*1.01) {
+			t.contracts("the amount in coins is the one beside")
+			return value, nil
+		}
+		return p.Volume, nil
+	}
+	if t.markets.inverse && t.form.amount == nil && p.Price > 0 && t.amount >= 0 && !t.h.any("base_qty", "home_notional") {
+		t.contracts("the amount in coins is computed")
+		return p.Volume * contractSize(p.Symbol) / p.Price, nil
+	}
+	return p.Volume, nil
+}
+
+func (t *tradeTable) contracts(how string) {
+	if !t.told {
+		t.told = true
+		t.p.doubt("its amounts are in contracts of dollars: " + how)
+	}
+}
+
+// idsToKnow bounds the trades that a file without ids remembers, twice over: those of some hours, or all of a file that is in no order.
+const idsToKnow = 1 << 17
+
+// madeIDs makes identifiers from trades themselves, the same in every run: time, content, and how many just like it were before, wherever in
+// the file they stand.
+type madeIDs struct{ now, before map[contentKey]int32 }
+
+type contentKey struct {
+	at   int64
+	hash uint64
+}
+
+func newMadeIDs() *madeIDs { return &madeIDs{now: map[contentKey]int32{}} }
+
+func (m *madeIDs) id(p *market.Price, content string) string {
+	key := keyOf(p, content)
+	n, known := m.now[key]
+	if !known {
+		n = m.before[key]
+	}
+	m.now[key] = n + 1
+	if len(m.now) >= idsToKnow {
+		m.now, m.before = map[contentKey]int32{}, m.now
+	}
+	return key.String() + "-" + strconv.Itoa(int(n))
+}
+
+func keyOf(p *market.Price, content string) contentKey {
+	h := fnv.New64a()
+	h.Write([]byte(p.Venue + "\x00" + p.Symbol + "\x00" + content))
+	return contentKey{p.Time.UnixMicro(), h.Sum64()}
+}
+
+func (k contentKey) String() string {
+	return strconv.FormatInt(k.at, 10) + "-" + strconv.FormatUint(k.hash, 36)
+}
+
+// contentID is an identifier made of when and what was traded.
+func contentID(p *market.Price, content string) string { return keyOf(p, content).String() }
+
+// wholeID tells whether an identifier has all its digits: 1.39E+18 has been through a floating point number, and stands for many. So has
+// 1391634747986694144.0.
+func wholeID(id string) bool {
+	if exponentID.MatchString(id) {
+		return false
+	}
+	whole, fraction, cut := strings.Cut(id, ".")
+	return !cut || strings.Trim(fraction, "0") != "" || len(whole) < 16 || !isNumber(whole)
+}
+
+func roundedID(id string) error { return fmt.Errorf("%.40q is no id: some program has rounded it", id) }
