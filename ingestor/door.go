@@ -30,6 +30,8 @@ type DoorConfig struct {
 	Known func(symbol string) bool
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+	// Clock hears the times of live feeds. Nil: nobody asks whose clock is wrong.
+	Clock *Clock
 	// Metrics may be nil.
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
@@ -85,9 +87,10 @@ func (d *Door) Tweet(ctx context.Context, t *market.Tweet) error {
 	t.Clean()
 	t.ReceivedAt = d.received(t.Source, t.ReceivedAt, t.Time, now)
 	if err := t.Validate(now); err != nil {
-		d.refuse(ctx, t.Source, err)
+		d.refuse(ctx, t.Source, t.Time, now, err)
 		return nil
 	}
+	d.cfg.Clock.onTime(t.Source, t.Time, now)
 	// Archives and scrapers tell a retweet by its text only.
 	t.Repost = t.Repost || strings.HasPrefix(t.Text, "RT @")
 	t.Symbols = d.cfg.Matcher.Match(t.Text)
@@ -114,9 +117,10 @@ func (d *Door) Price(ctx context.Context, p *market.Price) error {
 	p.Time = p.Time.UTC()
 	p.ReceivedAt = d.received(p.Venue, p.ReceivedAt, p.Time, now)
 	if err := p.Validate(now); err != nil {
-		d.refuse(ctx, p.Venue, err)
+		d.refuse(ctx, p.Venue, p.Time, now, err)
 		return nil
 	}
+	d.cfg.Clock.onTime(p.Venue, p.Time, now)
 	if !d.cfg.Known(p.Symbol) {
 		d.drop(ctx, p.Venue, "unknown symbol")
 		return nil
@@ -153,15 +157,20 @@ var reasons = []struct {
 	err    error
 	reason string
 }{
-	{market.ErrFuture, "future"}, {market.ErrAncient, "ancient"}, {market.ErrNoID, "no id"}, {market.ErrNoTime, "no time"},
+	{market.ErrFuture, DropFuture}, {market.ErrAncient, "ancient"}, {market.ErrNoID, "no id"}, {market.ErrNoTime, "no time"},
 	{market.ErrBadName, "bad name"}, {market.ErrBadPrice, "bad price"}, {market.ErrBadVolume, "bad volume"},
 	{market.ErrNoSymbol, "no symbol"},
 }
 
-func (d *Door) refuse(ctx context.Context, source string, err error) {
+func (d *Door) refuse(ctx context.Context, source string, at, now time.Time, err error) {
+	if errors.Is(err, market.ErrFuture) {
+		d.cfg.Clock.early(source, at, now)
+	}
 	for _, r := range reasons {
 		if errors.Is(err, r.err) {
-			d.logOnce(source, r.reason, err)
+			if r.reason != DropFuture || d.cfg.Clock == nil { // else the clock speaks
+				d.logOnce(source, r.reason, err)
+			}
 			d.drop(ctx, source, r.reason)
 			return
 		}
@@ -188,7 +197,7 @@ func (d *Door) Drop(source, reason string) {
 // drop counts what was handed over with ctx and is dropped here.
 func (d *Door) drop(ctx context.Context, source, reason string) {
 	d.Count(source, eventDropped+reason, 1)
-	tellDrop(ctx, reason)
+	TellDrop(ctx, reason)
 }
 
 // Venues returns the names under which trades came in.

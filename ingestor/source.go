@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rcas/market"
+	"rcas/store"
 )
 
 // Source reads one feed and hands what it reads to a [Sink]. A source only publishes: it never sees the database's tables.
@@ -13,6 +14,11 @@ type Source interface {
 	// Run reads until ctx ends (returns nil), the feed is exhausted (returns nil), or nothing more can be done (returns
 	// why). Lost connections are the source's own business: it reconnects.
 	Run(ctx context.Context, sink Sink) error
+}
+
+// Reporter is a source that can tell how it is doing.
+type Reporter interface {
+	Report() store.FeedState
 }
 
 // Sink takes what sources read: it cleans, validates, maps posts to coins, detects the language where the source names none,
@@ -36,16 +42,20 @@ type Sink interface {
 	Flush(ctx context.Context) error
 }
 
+// DropFuture is the reason for which a sink drops what lies more than [market.MaxFuture] ahead of this machine's clock. It may be that
+// clock that is wrong: a source that can ask again does not book such a thing as read.
+const DropFuture = "future"
+
 // WithDrops returns a context that asks the sink to tell of each post and trade handed over with it that it drops. A source that
-// owes whoever sent them an answer uses it.
+// owes whoever sent them an answer uses it, and one that asks again for what came too early.
 func WithDrops(ctx context.Context, tell func(reason string)) context.Context {
 	return context.WithValue(ctx, dropsKey{}, tell)
 }
 
 type dropsKey struct{}
 
-// tellDrop tells who asked by [WithDrops].
-func tellDrop(ctx context.Context, reason string) {
+// TellDrop tells who asked by [WithDrops]; sinks call it.
+func TellDrop(ctx context.Context, reason string) {
 	if tell, ok := ctx.Value(dropsKey{}).(func(string)); ok {
 		tell(reason)
 	}

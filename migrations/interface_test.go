@@ -186,7 +186,7 @@ func TestReaderReadsAndNothingElse(t *testing.T) {
 		require.NoError(t, exec(fmt.Sprintf(call, `'BTC', '2024-03-04', '2024-03-06'`)), call)
 	}
 	for _, table := range []string{"assets", "models", "tweets", "prices", "sentiments", "term_counts", "pipeline_counts",
-		"cursors", "alerts", "prices_1m",
+		"cursors", "alerts", "feed_states", "prices_1m",
 		"prices_5m", "prices_1h", "prices_1d", "mood_1m", "mood_5m", "mood_1h", "mood_1d", "term_counts_1h", "divergence_now"} {
 		require.NoError(t, exec(`SELECT * FROM `+table+` LIMIT 1`), table)
 	}

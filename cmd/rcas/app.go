@@ -25,7 +25,8 @@ type app struct {
 	settings *settings
 	store    *store.Store
 	stream   *stream.Stream
-	shared   string // the file that tells other commands where we serve
+	clock    *ingestor.Clock // hears what time live feeds have
+	shared   string          // the file that tells other commands where we serve
 	server   *telemetry.Server
 }
 
@@ -53,7 +54,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	a := &app{settings: s}
+	a := &app{settings: s, clock: ingestor.NewClock(s.log, s.metrics)}
 	for deadline := time.Now().Add(startPatience); ; {
 		var err error
 		a.store, err = store.Open(ctx, store.Config{URL: s.databaseURL, Dir: filepath.Join(s.dataDir, "timescaledb"), Metrics: s.metrics, Log: s.log})
@@ -217,8 +218,8 @@ func (a *app) Close() error {
 	return nil
 }
 
-// door opens the way into the stream for sources.
-func (a *app) door() *ingestor.Door {
+// door opens the way into the stream for sources. clock is nil where what they bring may be of any time.
+func (a *app) door(clock *ingestor.Clock) *ingestor.Door {
 	known := map[string]bool{}
 	for _, asset := range a.settings.file.Assets {
 		known[asset.Symbol] = true
@@ -226,6 +227,6 @@ func (a *app) door() *ingestor.Door {
 	return ingestor.NewDoor(ingestor.DoorConfig{
 		Stream: a.stream, Matcher: market.NewMatcher(a.settings.file.Assets), Detect: detectLanguage,
 		KeepUnmapped: a.settings.file.KeepUnmapped, Known: func(symbol string) bool { return known[symbol] },
-		Now: time.Now, Metrics: a.settings.metrics, Log: a.settings.log,
+		Now: time.Now, Clock: clock, Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }

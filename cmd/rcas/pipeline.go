@@ -66,6 +66,7 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	group.Go(func() error { return a.read(ctx, p) })
 	if p.door != nil {
 		group.Go(func() error { return a.saveCounts(ctx, p.door) })
+		group.Go(func() error { return a.saveFeedStates(ctx, p.sources) })
 	}
 	return group.Wait()
 }

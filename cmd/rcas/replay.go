@@ -178,7 +178,7 @@ func (a *app) replay(ctx context.Context, cfg archive.Config, scoring scoringFla
 	}
 	bar := newProgress(terminal, "replay")
 	cfg.Progress = func(done, total int64) { bar.update(done, total, "reading") }
-	source, door := archive.New(cfg), a.door()
+	source, door := archive.New(cfg), a.door(nil)
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	worked := make(chan error, 1)

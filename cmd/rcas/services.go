@@ -86,7 +86,7 @@ scorer, and the embedded database's jobs. What is left in the stream from before
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "running", func(a *app) (pipeline, error) {
 			built, err := sources.build(a)
-			p := pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: a.door()}
+			p := pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: a.door(a.clock)}
 			return p, err
 		})
 	}
@@ -106,7 +106,7 @@ stream into the database. Any number may run; let each read other sources.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "ingesting", func(a *app) (pipeline, error) {
 			built, err := sources.build(a)
-			return pipeline{write: true, sources: built, door: a.door()}, err
+			return pipeline{write: true, sources: built, door: a.door(a.clock)}, err
 		})
 	}
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"regexp"
@@ -112,7 +113,7 @@ func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err := fields.URL.check("ws", "wss"); err != nil {
 		return nil, err
 	}
-	config := bluesky.Config{URLs: fields.URL, Cursors: a.store, Log: a.settings.log}
+	config := bluesky.Config{URLs: fields.URL, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log}
 	if fields.Dictionary != "" {
 		dictionary, err := os.ReadFile(fields.Dictionary)
 		if err != nil {
@@ -143,7 +144,8 @@ func buildExchange(build func(exchange.Config) *exchange.Source) func(*app, sour
 			}
 		}
 		return build(exchange.Config{
-			URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, Log: a.settings.log,
+			URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, HTTP: a.client(),
+			Metrics: a.settings.metrics, Log: a.settings.log,
 		}), nil
 	}
 }
@@ -172,7 +174,8 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	}
 	return twitter.New(twitter.Config{
 		URL: address, Token: feed.Secret(token), Assets: a.settings.file.Assets, Filter: fields.Filter,
-		PerDay: fields.PerDay, PerMonth: fields.PerMonth, Reach: fields.Reach, Cursors: a.store, Log: a.settings.log,
+		PerDay: fields.PerDay, PerMonth: fields.PerMonth, Reach: fields.Reach, Cursors: a.store, HTTP: a.client(),
+		Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
 
@@ -202,7 +205,8 @@ func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	}
 	return reddit.New(reddit.Config{
 		URL: address, AuthURL: tokens, ClientID: id, ClientSecret: feed.Secret(secret),
-		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, Log: a.settings.log,
+		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, HTTP: a.client(),
+		Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
 
@@ -222,6 +226,9 @@ func buildPush(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		Listen: listen, Token: feed.Secret(a.settings.env["RCAS_PUSH_TOKEN"]), NATS: a.stream.Conn(), Log: a.settings.log,
 	})
 }
+
+// client opens the connections of sources; the clock hears the time that the other side has.
+func (a *app) client() *http.Client { return &http.Client{Transport: a.clock.Transport(nil)} }
 
 func (s *settings) symbols() []string {
 	symbols := make([]string, len(s.file.Assets))

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
+	"rcas/store"
 	"rcas/stream"
 )
 
@@ -34,10 +35,12 @@ type status struct {
 	Model    string           `json:"model"`
 	Tables   map[string]int64 `json:"rows"`
 	// Estimated are the tables of Tables that are too large to count.
-	Estimated []string         `json:"rows_estimated,omitempty"`
-	Feeds     []feedStatus     `json:"feeds"`
-	Backlogs  []stream.Backlog `json:"backlogs"`
-	Dead      uint64           `json:"dead"`
+	Estimated []string     `json:"rows_estimated,omitempty"`
+	Feeds     []feedStatus `json:"feeds"`
+	// Live are the feeds that are read live, as their sources say.
+	Live     []store.FeedState `json:"live_feeds"`
+	Backlogs []stream.Backlog  `json:"backlogs"`
+	Dead     uint64            `json:"dead"`
 	// Counts are those of the last day.
 	Counts []countStatus `json:"counts"`
 	// Disk is that of the data directory.
@@ -161,7 +164,7 @@ func (s *settings) openParts(ctx context.Context, st *status) (*app, error) {
 
 // askDatabase asks one question after the other, until one fails: the next would fail alike, and take as long.
 func (st *status) askDatabase(ctx context.Context, a *app) error {
-	for _, ask := range []func(context.Context, *app) error{st.askVersions, st.askModel, st.askRows, st.askFeeds, st.askCounts} {
+	for _, ask := range []func(context.Context, *app) error{st.askVersions, st.askModel, st.askRows, st.askFeeds, st.askLive, st.askCounts} {
 		limited, cancel := context.WithTimeout(ctx, 2*statusPatience)
 		err := ask(limited, a)
 		cancel()
@@ -179,6 +182,11 @@ func (st *status) askVersions(ctx context.Context, a *app) error {
 		return fmt.Errorf("ask for the database's version: %w", err)
 	}
 	return nil
+}
+
+func (st *status) askLive(ctx context.Context, a *app) (err error) {
+	st.Live, err = a.store.FeedStates(ctx)
+	return err
 }
 
 func (st *status) askModel(ctx context.Context, a *app) (err error) {
@@ -282,6 +290,7 @@ func (st *status) printTables(w io.Writer) {
 			fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", f.Kind, f.Source, last, lag(f.SourceLag), lag(f.StoreLag))
 		}
 	}
+	printFeeds(w, st.Live, time.Now())
 	if len(st.Backlogs) > 0 {
 		fmt.Fprintln(w, "\nconsumer\tpending\tunder way\tredelivered")
 		for _, b := range st.Backlogs {

@@ -45,7 +45,7 @@ func Decode(text []byte) (exchange.Message, error) {
 	case "":
 		return exchange.Message{Malformed: 1}, nil
 	}
-	return exchange.Message{}, nil
+	return exchange.Message{Unknown: true}, nil
 }
 
 func decodeTrade(text []byte) exchange.Message {

@@ -35,6 +35,8 @@ import (
 
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
+	"rcas/store"
+	"rcas/telemetry"
 )
 
 // Config says where to read. Zero values mean the defaults.
@@ -51,8 +53,9 @@ type Config struct {
 	Cursors ingestor.Cursors
 	// HTTP opens all connections; nil means http.DefaultClient.
 	HTTP *http.Client
-	// Log may be nil.
-	Log *slog.Logger
+	// Metrics and Log may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	// Silence, Idle: see [feed.Runner]. Default: 30 s each; posts come many times a second.
 	Silence, Idle time.Duration
 	// Ladder is the back-off between sessions. Default: [feed.DefaultLadder].
@@ -73,8 +76,9 @@ func DefaultURLs() []string {
 
 // Bluesky is the source. It implements [ingestor.Source].
 type Bluesky struct {
-	cfg Config
-	log *slog.Logger
+	cfg   Config
+	log   *slog.Logger
+	state *feed.State
 }
 
 var _ ingestor.Source = (*Bluesky)(nil)
@@ -98,11 +102,14 @@ func New(cfg Config) *Bluesky {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Bluesky{cfg: cfg, log: cfg.Log.With("source", Source)}
+	return &Bluesky{cfg: cfg, log: cfg.Log.With("source", Source), state: feed.NewState(Source, cfg.Log, cfg.Metrics)}
 }
 
 // Name returns "bluesky".
 func (*Bluesky) Name() string { return Source }
+
+// Report tells how the source is doing.
+func (b *Bluesky) Report() store.FeedState { return b.state.Report() }
 
 // Run reads until ctx ends.
 func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
@@ -117,7 +124,7 @@ func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
 	defer stop()
 	keeper.Go(func() { feed.KeepCursor(keeping, b.cfg.Cursors, sink, Source, b.cfg.Save, r.cursor, b.log) })
 	runner := feed.Runner{
-		Name: Source, Sink: sink, Log: b.cfg.Log, Silence: b.cfg.Silence, Idle: b.cfg.Idle,
+		Name: Source, Sink: sink, Log: b.cfg.Log, State: b.state, Silence: b.cfg.Silence, Idle: b.cfg.Idle,
 		Ladder: func(error) feed.Ladder { return b.cfg.Ladder },
 	}
 	return runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })

@@ -46,21 +46,15 @@ type wire struct {
 }
 
 // Products asks GET /products.
-func (w wire) Products(ctx context.Context, symbols []string) (map[string]string, error) {
-	var answer []struct {
-		ID       string `json:"id"`
-		Base     string `json:"base_currency"`
-		Quote    string `json:"quote_currency"`
-		Status   string `json:"status"`
-		Disabled bool   `json:"trading_disabled"`
-	}
+func (w wire) Products(ctx context.Context, symbols []string) ([]exchange.Listing, error) {
+	var answer []product
 	if err := w.rest.Get(ctx, w.path("/products"), &answer); err != nil {
 		return nil, err
 	}
 	var listings []exchange.Listing
 	for _, p := range answer {
-		if p.Status == "online" && !p.Disabled {
-			listings = append(listings, exchange.Listing{Product: p.ID, Base: p.Base, Quote: p.Quote})
+		if p.Status != "delisted" && p.Status != "internal" {
+			listings = append(listings, exchange.Listing{Product: p.ID, Base: p.Base, Quote: p.Quote, Halted: p.halted()})
 		}
 	}
 	return exchange.Choose(listings, symbols, quotes), nil

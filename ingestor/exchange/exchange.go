@@ -6,6 +6,16 @@
 // REST endpoint, within its rate. What the venue no longer has is counted as lost. With [Config.Cursors] the last number
 // without a gap behind it is kept in the database, so that a restart is only another gap.
 //
+// One answer closes all gaps that it covers.
+//
+// A trade that the sink refuses because it lies ahead of this machine's clock is missing, too: it is asked for when its time has come,
+// be it that the clock was wrong or the venue's.
+//
+// Products. All coins wanted that the venue lists are subscribed to, also those that do not trade at the moment. One that the venue
+// refuses is left out, the others are read; it is tried again after half a minute, then less often, every five minutes at last. The
+// list is asked for again within the hour, and sooner while something does not trade. Any change means a new connection, which takes over
+// when it has data.
+//
 // Nothing is withheld: a trade that came before is handed on again, since the database knows it by its key. The counters
 // always satisfy missed = late + repaired + lost + those still sought.
 //
@@ -24,6 +34,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -32,6 +43,7 @@ import (
 
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
+	"rcas/telemetry"
 )
 
 // Trade is a trade as the venue tells it.
@@ -49,9 +61,15 @@ type Message struct {
 	Trades []Trade
 	// Malformed counts the parts that could not be read.
 	Malformed int
-	// Refused is the venue's reason where it refused (a part of) the subscription. Where that ends the session, there is an
-	// error beside it.
+	// Unknown tells that the message is of no kind that the protocol knows.
+	Unknown bool
+	// Accepted are the products of which the venue says that they are subscribed to.
+	Accepted []string
+	// Refused is the venue's reason where it refused (a part of) the subscription, with the product's name where it names one. Where
+	// that ends the session, there is an error beside it.
 	Refused string
+	// Relist tells that products may have begun to trade.
+	Relist bool
 	// Shutdown tells that the venue is about to close the connection, so that a successor is wanted now.
 	Shutdown bool
 }
@@ -69,17 +87,19 @@ const PageSize = 1000
 
 // Wire is the protocol of a venue.
 type Wire interface {
-	// Products asks the venue which of the coins it trades against the dollar or a dollar stablecoin, and under which name:
-	// symbols by product, one product a coin.
-	Products(ctx context.Context, symbols []string) (map[string]string, error)
+	// Products asks the venue which of the coins it trades against the dollar or a dollar stablecoin, one product a coin: see [Choose].
+	Products(ctx context.Context, symbols []string) ([]Listing, error)
 	// Connect opens a connection and subscribes to the products.
 	Connect(ctx context.Context, products []string, session *feed.Session) (*feed.Conn, error)
 	// Decode reads one message. An error ends the session; what is merely unreadable is counted in the Message.
 	Decode(message []byte) (Message, error)
 	// Fetch asks for the trades of a gap of at most [PageSize]. It may return others too, and returns fewer where the venue
-	// does not have them (yet).
+	// does not have them (yet). With [ErrPartly] it returns what there is for now.
 	Fetch(ctx context.Context, gap Gap) ([]Trade, error)
 }
+
+// ErrPartly means that an answer holds less than the venue has, and that more can be had later.
+var ErrPartly = errors.New("the venue gives its newest trades only, for now")
 
 // Config says what to read and where. Zero values mean the venue's defaults.
 type Config struct {
@@ -91,8 +111,9 @@ type Config struct {
 	Cursors ingestor.Cursors
 	// HTTP opens all connections; nil means http.DefaultClient.
 	HTTP *http.Client
-	// Log may be nil.
-	Log *slog.Logger
+	// Metrics and Log may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	Timing
 }
 
@@ -112,6 +133,9 @@ type Timing struct {
 	Patience time.Duration
 	// Requests is the rate of REST requests per second.
 	Requests rate.Limit
+	// Relist is the back-off between attempts with what the venue refuses; its first wait is that between lists, too, while something is
+	// refused or does not trade.
+	Relist feed.Ladder
 	// Save is the time between two saves of the numbers reached.
 	Save time.Duration
 }
@@ -132,6 +156,7 @@ func (c Config) Or(venue Config) Config {
 	set(&c.Tries, 6)
 	set(&c.Patience, time.Hour)
 	set(&c.Requests, venue.Requests)
+	set(&c.Relist, feed.Ladder{First: 30 * time.Second, Max: 5 * time.Minute, Exact: true})
 	set(&c.Save, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

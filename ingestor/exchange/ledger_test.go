@@ -37,7 +37,7 @@ func TestLedgerAgainstASet(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		count := tally{}
-		l := newLedger(count.add)
+		l := newLedger(count.add, func(Gap, string) {})
 		first := int64(100)
 		came := map[int64]bool{first: true}
 		highest := first
@@ -68,7 +68,7 @@ func TestLedgerAgainstASet(t *testing.T) {
 				require.True(t, missing[id], "seed %d", seed)
 			}
 		}
-		again := newLedger(count.add)
+		again := newLedger(count.add, func(Gap, string) {})
 		var marks map[string]mark
 		require.NoError(t, json.Unmarshal([]byte(l.cursor()), &marks))
 		again.resume(marks)
@@ -81,7 +81,7 @@ func TestLedgerAgainstASet(t *testing.T) {
 func TestLedgerGivesUpPageByPage(t *testing.T) {
 	t.Parallel()
 	count := tally{}
-	l := newLedger(count.add)
+	l := newLedger(count.add, func(Gap, string) {})
 	l.enter(trade(1), fromFeed, time.Time{})
 	l.enter(trade(2502), fromFeed, time.Time{}) // 2,500 missing
 	timing := Timing{Tries: 3, Patience: time.Hour}
@@ -107,7 +107,7 @@ func TestLedgerGivesUpPageByPage(t *testing.T) {
 func TestLedgerPatience(t *testing.T) {
 	t.Parallel()
 	count := tally{}
-	l := newLedger(count.add)
+	l := newLedger(count.add, func(Gap, string) {})
 	l.enter(trade(1), fromFeed, time.Time{})
 	l.enter(trade(4), fromFeed, time.Time{})
 	for range 100 {
@@ -125,7 +125,7 @@ func TestLedgerPatience(t *testing.T) {
 func TestLedgerStaysBounded(t *testing.T) {
 	t.Parallel()
 	count := tally{}
-	l := newLedger(count.add)
+	l := newLedger(count.add, func(Gap, string) {})
 	for i := range int64(5000) {
 		l.enter(trade(1+2*i), fromFeed, time.Time{})
 	}
@@ -144,10 +144,13 @@ func TestLedgerStaysBounded(t *testing.T) {
 func TestChoose(t *testing.T) {
 	t.Parallel()
 	got := Choose([]Listing{
-		{"BTC-EUR", "BTC", "EUR"}, {"BTC-USDC", "BTC", "USDC"}, {"BTC-USD", "BTC", "USD"}, {"BTC-USDT", "BTC", "USDT"},
-		{"ETH-USDT", "ETH", "USDT"}, {"DOGE-USD", "DOGE", "USD"}, {"", "ETH", "USD"},
+		{"BTC-EUR", "BTC", "EUR", ""}, {"BTC-USDC", "BTC", "USDC", ""}, {"BTC-USD", "BTC", "USD", ""}, {"BTC-USDT", "BTC", "USDT", ""},
+		{"ETH-USD", "ETH", "USD", "halt"}, {"ETH-USDT", "ETH", "USDT", ""}, {"DOGE-USD", "DOGE", "USD", ""}, {"", "ETH", "USD", ""},
+		{"SOL-USDT", "SOL", "USDT", "halt"}, {"SOL-USD", "SOL", "USD", "halt"},
 	}, []string{"BTC", "ETH", "SOL"}, []string{"USD", "USDC", "USDT"})
-	require.Equal(t, map[string]string{"BTC-USD": "BTC", "ETH-USDT": "ETH"}, got)
+	require.Equal(t, []Listing{
+		{"BTC-USD", "BTC", "USD", ""}, {"ETH-USDT", "ETH", "USDT", ""}, {"SOL-USD", "SOL", "USD", "halt"},
+	}, got, "the best quote, but what trades before what does not")
 }
 
 func FuzzNumber(f *testing.F) {

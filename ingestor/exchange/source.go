@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,32 +15,30 @@ import (
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
 	"rcas/market"
+	"rcas/store"
 )
-
-// relist is how old the list of products may grow before a reconnect asks for it again.
-const relist = 24 * time.Hour
 
 // Source reads the trades of one venue. It implements [ingestor.Source].
 type Source struct {
-	name string
-	wire Wire
-	cfg  Config
-	log  *slog.Logger
-
-	mu       sync.Mutex
-	products map[string]string // symbol by product
-	listed   time.Time         // when the venue was asked for them; zero: they are to be asked for again
+	name  string
+	wire  Wire
+	cfg   Config
+	log   *slog.Logger
+	state *feed.State
 }
 
 var _ ingestor.Source = (*Source)(nil)
 
 // New returns the source of a venue; a venue's own package calls it with its configuration's defaults filled in.
 func New(name string, wire Wire, cfg Config) *Source {
-	return &Source{name: name, wire: wire, cfg: cfg, log: cfg.Log.With("source", name)}
+	return &Source{name: name, wire: wire, cfg: cfg, log: cfg.Log.With("source", name), state: feed.NewState(name, cfg.Log, cfg.Metrics)}
 }
 
 // Name returns the venue.
 func (s *Source) Name() string { return s.name }
+
+// Report tells how the source is doing.
+func (s *Source) Report() store.FeedState { return s.state.Report() }
 
 // Run reads until ctx ends.
 func (s *Source) Run(parent context.Context, sink ingestor.Sink) error {
@@ -49,8 +47,10 @@ func (s *Source) Run(parent context.Context, sink ingestor.Sink) error {
 	}
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	r := &reader{Source: s, sink: sink, wake: make(chan struct{}, 1)}
-	r.ledger = newLedger(func(event string, n int64) { sink.Count(s.name, event, n) })
+	r := &reader{Source: s, sink: sink, wake: make(chan struct{}, 1), look: make(chan struct{}, 1)}
+	r.ledger = newLedger(func(event string, n int64) { sink.Count(s.name, event, n) }, func(gap Gap, why string) {
+		s.state.Lost(gap.To-gap.From+1, "trades are lost: "+why, "product", gap.Product, "from", gap.From, "to", gap.To)
+	})
 	if err := r.load(parent); err != nil {
 		return err
 	}
@@ -62,9 +62,14 @@ func (s *Source) Run(parent context.Context, sink ingestor.Sink) error {
 	})
 	work.Go(func() { feed.KeepCursor(ctx, s.cfg.Cursors, sink, s.name, s.cfg.Save, r.ledger.cursor, s.log) })
 	runner := feed.Runner{
-		Name: s.name, Sink: sink, Log: s.cfg.Log,
+		Name: s.name, Sink: sink, Log: s.cfg.Log, State: s.state,
 		Silence: s.cfg.Silence, Idle: s.cfg.Idle, Lifetime: s.cfg.Lifetime,
-		Ladder: func(error) feed.Ladder { return s.cfg.Ladder },
+		Ladder: func(err error) feed.Ladder {
+			if errors.Is(err, feed.ErrAgain) {
+				return again
+			}
+			return s.cfg.Ladder
+		},
 	}
 	err := runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })
 	cancel(err)
@@ -75,54 +80,83 @@ func (s *Source) Run(parent context.Context, sink ingestor.Sink) error {
 	return context.Cause(ctx)
 }
 
+// again is the back-off where a session ended for another subscription: a new one follows soon.
+var again = feed.Ladder{First: 500 * time.Millisecond, Max: 5 * time.Second, Exact: true}
+
 // reader is one run of a source.
 type reader struct {
 	*Source
-	sink   ingestor.Sink
-	ledger *ledger
-	wake   chan struct{} // a new gap was seen
+	sink      ingestor.Sink
+	ledger    *ledger
+	catalogue catalogue
+	wake      chan struct{} // there may be something to ask for
+	look      chan struct{} // the list of products is to be asked for
 }
 
 // session is one connection. Data goes to the sink with ctx, which outlives the session.
 func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error {
-	products, err := r.list(sctx)
-	if err != nil {
+	if err := r.list(sctx); err != nil {
 		return err
 	}
-	conn, err := r.wire.Connect(sctx, slices.Sorted(maps.Keys(products)), session)
+	subscription := r.probe(sctx, session, r.subscription())
+	if len(subscription.products) == 0 {
+		return fmt.Errorf("%s refuses all of the coins wanted", r.name)
+	}
+	conn, err := r.wire.Connect(sctx, subscription.products, session)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	watching, stop := context.WithCancel(sctx)
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
+	defer stop()
+	watcher.Go(func() { r.watch(watching, session, subscription) })
 	return conn.Each(sctx, func(text []byte) error {
 		message, err := r.wire.Decode(text)
 		for range message.Malformed {
 			r.sink.Drop(r.name, "malformed")
 		}
+		if message.Malformed > 0 || message.Unknown {
+			r.state.Illegible(text)
+		}
 		if message.Refused != "" {
-			r.sink.Count(r.name, "refused", 1)
-			r.log.Warn("the venue refused a subscription", "reason", message.Refused)
-			r.outdated()
+			err = r.refuse(message.Refused, subscription, err)
+		}
+		for _, product := range message.Accepted {
+			r.accept(subscription, product)
+		}
+		if message.Relist {
+			r.relistNow()
 		}
 		if message.Shutdown {
 			session.Handover()
 		}
 		if len(message.Trades) > 0 {
 			session.Data()
+			r.state.Legible(len(message.Trades))
+			for _, t := range message.Trades {
+				r.accept(subscription, t.Product)
+			}
 		}
-		return errors.Join(err, r.take(ctx, message.Trades, products, fromFeed))
+		return errors.Join(err, r.take(ctx, message.Trades, subscription.symbols, fromFeed))
 	})
 }
 
-// take hands trades on and books them, in this order: a number in the ledger is a trade in the sink.
-func (r *reader) take(ctx context.Context, trades []Trade, products map[string]string, from origin) error {
+// take hands trades on and books them, in this order: a number in the ledger is a trade in the sink. One that the sink refuses for lying
+// in the future is booked as missing.
+func (r *reader) take(ctx context.Context, trades []Trade, symbols map[string]string, from origin) error {
 	now := time.Now().UTC()
+	early := false
+	ctx = ingestor.WithDrops(ctx, func(reason string) { early = early || reason == ingestor.DropFuture })
+	ask := false
 	for _, t := range trades {
-		symbol, ok := products[t.Product]
+		symbol, ok := symbols[t.Product]
 		if !ok {
 			r.sink.Drop(r.name, "unknown product")
 			continue
 		}
+		early = false
 		err := r.sink.Price(ctx, &market.Price{
 			Venue: r.name, Symbol: symbol, TradeID: strconv.FormatInt(t.ID, 10),
 			Time: t.Time.UTC(), Price: t.Price, Volume: t.Volume, ReceivedAt: now,
@@ -130,58 +164,28 @@ func (r *reader) take(ctx context.Context, trades []Trade, products map[string]s
 		if err != nil {
 			return feed.Fatal(err)
 		}
-		if r.ledger.enter(t, from, now.Add(r.cfg.Settle)) {
-			select {
-			case r.wake <- struct{}{}:
-			default:
-			}
+		if early {
+			r.ledger.early(t, now)
+			ask = true
+			continue
+		}
+		r.state.Fresh(symbol, t.Time)
+		ask = r.ledger.enter(t, from, now.Add(r.cfg.Settle)) || ask
+	}
+	if ask && from == fromFeed {
+		select {
+		case r.wake <- struct{}{}:
+		default:
 		}
 	}
 	return nil
-}
-
-// outdated has the next session ask for the products again: one that was delisted meanwhile would be refused time after time.
-func (r *reader) outdated() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.listed = time.Time{}
-}
-
-// list returns the symbols by product, asked for at the first session, at the first one a day later, and after a refusal.
-func (r *reader) list(ctx context.Context) (map[string]string, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.products != nil && time.Since(r.listed) < relist {
-		return r.products, nil
-	}
-	products, err := r.wire.Products(ctx, r.cfg.Symbols)
-	switch {
-	case err != nil && r.products != nil:
-		r.log.Warn("the list of products could not be renewed, going on with the old one", "err", err)
-		return r.products, nil
-	case err != nil:
-		return nil, fmt.Errorf("ask %s which coins it lists: %w", r.name, err)
-	case len(products) == 0:
-		return nil, fmt.Errorf("%s lists none of the %d coins wanted", r.name, len(r.cfg.Symbols))
-	}
-	var unlisted []string
-	for _, symbol := range r.cfg.Symbols {
-		if !slices.Contains(slices.Collect(maps.Values(products)), symbol) {
-			unlisted = append(unlisted, symbol)
-		}
-	}
-	if r.products == nil && len(unlisted) > 0 {
-		r.log.Info("some coins are not listed", "symbols", unlisted)
-		r.sink.Count(r.name, "unlisted", int64(len(unlisted)))
-	}
-	r.products, r.listed = products, time.Now()
-	return products, nil
 }
 
 // repair asks the REST endpoint for what is missing, until ctx ends. It returns an error only when the sink failed.
 func (r *reader) repair(ctx context.Context) error {
 	failures := 0
 	for ctx.Err() == nil {
+		r.state.Gaps(r.ledger.backlog())
 		gap, ok, wait := r.ledger.next(time.Now())
 		if !ok {
 			r.await(ctx, wait)
@@ -191,26 +195,36 @@ func (r *reader) repair(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		r.mu.Lock()
-		products := r.products
-		r.mu.Unlock()
-		inside := slices.DeleteFunc(trades, func(t Trade) bool {
-			return t.Product != gap.Product || t.ID < gap.From || t.ID > gap.To
-		})
-		if err := r.take(ctx, inside, products, fromREST); err != nil {
+		r.catalogue.mu.Lock()
+		symbols := r.catalogue.symbols
+		r.catalogue.mu.Unlock()
+		wanted := slices.DeleteFunc(trades, func(t Trade) bool { return !r.ledger.seeks(t) })
+		if err := r.take(ctx, wanted, symbols, fromREST); err != nil {
 			return err
 		}
-		r.ledger.asked(gap, err != nil, r.cfg.Timing, rand.Float64())
+		r.ledger.asked(gap, err != nil && !answered(err), r.cfg.Timing, rand.Float64())
+		failed := "missing trades of " + gap.Product + " cannot be fetched; trying again"
 		if err == nil {
 			failures = 0
+			r.state.Over(failed)
 			continue
 		}
 		r.sink.Count(r.name, "refused", 1)
-		r.log.Warn("missing trades could not be fetched", "product", gap.Product, "from", gap.From, "to", gap.To, "err", err)
+		r.state.Fault(failed, fmt.Errorf("ask for %d to %d: %w", gap.From, gap.To, err))
+		if answered(err) || errors.Is(err, ErrPartly) {
+			continue // that is this product's trouble
+		}
 		_ = feed.Sleep(ctx, max(r.cfg.Retry.Wait(failures, rand.Float64()), feed.Wait(err)))
 		failures++
 	}
 	return nil
+}
+
+// answered tells whether an error is the venue's answer to this very request, which it would give again: the product is unknown, or
+// what is asked for is. All else, such as the limits of its rate, firewalls and maintenance, passes.
+func answered(err error) bool {
+	status, ok := errors.AsType[*feed.StatusError](err)
+	return ok && (status.Code == http.StatusBadRequest || status.Code == http.StatusNotFound || status.Code == http.StatusGone)
 }
 
 // await waits until a gap is due, a new one is seen, or ctx ends. Zero waits for a new one.

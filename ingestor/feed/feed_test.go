@@ -47,7 +47,7 @@ func TestBackoffResetsOnlyAfterData(t *testing.T) {
 	var starts []time.Time
 	var log bytes.Buffer
 	r := feed.Runner{
-		Name: "x", Sink: sink, Ladder: func(error) feed.Ladder { return ladder }, Log: slog.New(slog.NewJSONHandler(&log, nil)),
+		Name: "x", Sink: sink, Ladder: func(error) feed.Ladder { return ladder }, Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	err := r.Run(t.Context(), func(_ context.Context, s *feed.Session) error {
 		starts = append(starts, time.Now())
@@ -60,12 +60,18 @@ func TestBackoffResetsOnlyAfterData(t *testing.T) {
 		return errors.New("dropped")
 	})
 	require.ErrorContains(t, err, "enough")
+	require.Equal(t, 2, strings.Count(log.String(), `"WARN"`), "failures in a row are one line, and their end another")
 	lines := json.NewDecoder(&log)
 	for i, least := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 1280, 10} { // after data the ladder starts at its foot
 		least *= time.Millisecond
 		require.GreaterOrEqual(t, starts[i+1].Sub(starts[i]), least)
-		var line struct{ Wait time.Duration }
-		require.NoError(t, lines.Decode(&line))
+		var line struct {
+			Msg  string
+			Wait time.Duration
+		}
+		for line.Msg != "reconnecting" {
+			require.NoError(t, lines.Decode(&line))
+		}
 		require.InDelta(t, least, line.Wait, float64(least/10+time.Millisecond), "what the runner meant to wait")
 	}
 	require.EqualValues(t, 9, sink.Counter("reconnect"))

@@ -20,6 +20,8 @@ var (
 	ErrSilent = errors.New("no sign of life within the silence limit")
 	// ErrReplaced means that a successor has taken over.
 	ErrReplaced = errors.New("a newer connection has taken over")
+	// ErrAgain is for sessions that end of their own will, to begin anew with something changed: that is no fault.
+	ErrAgain = errors.New("connecting anew")
 )
 
 // Runner runs the sessions of one source, one after another, until its context ends.
@@ -29,6 +31,8 @@ type Runner struct {
 	Sink ingestor.Sink
 	// Log may be nil.
 	Log *slog.Logger
+	// State is told how the sessions go; nil means one of the runner's own, for the log.
+	State *State
 	// Silence ends a session that received nothing at all for so long. Zero means never.
 	Silence time.Duration
 	// Idle ends a session that received no data for so long. Zero means never.
@@ -46,22 +50,31 @@ func (r *Runner) Run(ctx context.Context, session func(context.Context, *Session
 	if r.Log == nil {
 		r.Log = slog.New(slog.DiscardHandler)
 	}
+	if r.State == nil {
+		r.State = NewState(r.Name, r.Log, nil)
+	}
+	err := r.run(ctx, session)
+	r.State.ended(err)
+	return err
+}
+
+func (r *Runner) run(ctx context.Context, session func(context.Context, *Session) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
 	var climb climber
-	var endOld context.CancelCauseFunc // ends the session that handed over, if one did
+	var old *Session // the one that handed over, if one did
 	for first := true; ctx.Err() == nil; first = false {
 		if !first {
 			r.Sink.Count(r.Name, "reconnect", 1)
 		}
-		s := r.start(ctx, &running, session, endOld)
+		s := r.start(ctx, &running, session, old)
 		select {
 		case <-s.handover:
 			r.Sink.Count(r.Name, "handover", 1)
-			endOld = s.end
-			r.pause(ctx, &climb, s, ErrReplaced)
+			old = s
+			_ = Sleep(ctx, r.wait(&climb, s, ErrReplaced))
 			continue
 		case <-s.done:
 		}
@@ -71,17 +84,26 @@ func (r *Runner) Run(ctx context.Context, session func(context.Context, *Session
 		if IsFatal(s.err) {
 			return s.err
 		}
-		r.pause(ctx, &climb, s, s.err)
+		wait := r.wait(&climb, s, s.err)
+		if !old.reads() {
+			r.State.waiting(s.err, s.delivered(), wait)
+		}
+		_ = Sleep(ctx, wait)
 	}
 	return nil
 }
 
 // start runs one session in a goroutine of its own, watched over.
 func (r *Runner) start(
-	ctx context.Context, running *sync.WaitGroup, session func(context.Context, *Session) error,
-	endOld context.CancelCauseFunc,
+	ctx context.Context, running *sync.WaitGroup, session func(context.Context, *Session) error, old *Session,
 ) *Session {
-	s := &Session{began: time.Now(), endOld: endOld, handover: make(chan struct{}), done: make(chan struct{})}
+	s := &Session{began: time.Now(), state: r.State, handover: make(chan struct{}), done: make(chan struct{})}
+	if old != nil {
+		s.endOld = old.end
+	}
+	if !old.reads() {
+		r.State.connecting()
+	}
 	ctx, s.end = context.WithCancelCause(ctx)
 	running.Go(func() {
 		defer close(s.done)
@@ -97,12 +119,13 @@ func (r *Runner) start(
 
 // watch ends a session that has fallen silent or brings no data, and starts the handover of one that is old.
 func (r *Runner) watch(ctx context.Context, s *Session) {
-	var check, lifetime <-chan time.Time
+	var lifetime <-chan time.Time
+	every := time.Second
 	if shortest := shortest(r.Silence, r.Idle); shortest > 0 {
-		ticker := time.NewTicker(max(shortest/8, time.Millisecond))
-		defer ticker.Stop()
-		check = ticker.C
+		every = max(min(every, shortest/8), time.Millisecond)
 	}
+	check := time.NewTicker(every)
+	defer check.Stop()
 	if r.Lifetime > 0 {
 		timer := time.NewTimer(r.Lifetime)
 		defer timer.Stop()
@@ -114,7 +137,8 @@ func (r *Runner) watch(ctx context.Context, s *Session) {
 			return
 		case <-lifetime:
 			s.Handover()
-		case <-check:
+		case <-check.C:
+			r.State.tick()
 			age := time.Since(s.began)
 			switch {
 			case r.Silence > 0 && age-time.Duration(s.lastSign.Load()) > r.Silence:
@@ -137,9 +161,9 @@ func shortest(a, b time.Duration) time.Duration {
 	return max(a, b)
 }
 
-// pause waits as long as the back-off says after the session s, which why has ended or is about to end. The back-off starts
+// wait returns how long the back-off says to wait after the session s, which why has ended or is about to end. The back-off starts
 // anew only if the session delivered data: a provider that accepts and drops at once is a failing one.
-func (r *Runner) pause(ctx context.Context, climb *climber, s *Session, why error) {
+func (r *Runner) wait(climb *climber, s *Session, why error) time.Duration {
 	if s.delivered() {
 		*climb = climber{}
 	}
@@ -148,9 +172,9 @@ func (r *Runner) pause(ctx context.Context, climb *climber, s *Session, why erro
 		ladder = r.Ladder(why)
 	}
 	wait := max(climb.next(ladder), Wait(why))
-	r.Log.Warn("reconnecting", "source", r.Name, "why", why, "delivered", s.delivered(),
+	r.Log.Debug("reconnecting", "source", r.Name, "why", why, "delivered", s.delivered(),
 		"age", time.Since(s.began).Round(time.Millisecond), "wait", wait.Round(time.Millisecond))
-	_ = Sleep(ctx, wait)
+	return wait
 }
 
 // climber counts the failures in a row on one ladder.
@@ -185,6 +209,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 // Session is one connection's life as the runner sees it. Its methods are safe for concurrent use.
 type Session struct {
 	began              time.Time
+	state              *State
 	lastSign, lastData atomic.Int64            // since began, nanoseconds
 	endOld             context.CancelCauseFunc // ends the predecessor that still reads; nil where there is none
 	handover           chan struct{}
@@ -202,7 +227,11 @@ func (s *Session) Alive() { s.lastSign.Store(int64(time.Since(s.began))) }
 func (s *Session) Data() {
 	age := max(int64(time.Since(s.began)), 1)
 	s.lastSign.Store(age)
-	if s.lastData.Swap(age) == 0 && s.endOld != nil {
+	if s.lastData.Swap(age) > 0 {
+		return
+	}
+	s.state.reading()
+	if s.endOld != nil {
 		s.endOld(ErrReplaced)
 	}
 }
@@ -211,3 +240,16 @@ func (s *Session) Data() {
 func (s *Session) Handover() { s.handoverOnce.Do(func() { close(s.handover) }) }
 
 func (s *Session) delivered() bool { return s.lastData.Load() > 0 }
+
+// reads tells whether the session goes on; nil does not.
+func (s *Session) reads() bool {
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
+}

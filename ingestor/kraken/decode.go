@@ -18,6 +18,10 @@ type envelope struct {
 	Method  string            `json:"method"`
 	Success *bool             `json:"success"`
 	Error   string            `json:"error"`
+	Product string            `json:"symbol"` // of an error
+	Result  struct {
+		Product string `json:"symbol"`
+	} `json:"result"`
 }
 
 // trade is an entry of the trade channel, in snapshots and updates alike. Prices are JSON numbers there.
@@ -36,10 +40,17 @@ func Decode(text []byte) (message exchange.Message, err error) {
 		return exchange.Message{Malformed: 1}, nil
 	}
 	if m.Error != "" || m.Success != nil && !*m.Success {
-		return exchange.Message{Refused: m.Error}, nil
+		return exchange.Message{Refused: strings.TrimSpace(m.Error + " " + m.Product)}, nil
 	}
-	if m.Channel != "trade" {
-		return exchange.Message{}, nil // heartbeat, status, acknowledgements
+	switch {
+	case m.Channel == "status":
+		return exchange.Message{Relist: strings.Contains(string(text), `"online"`)}, nil
+	case m.Channel == "heartbeat", m.Method == "pong":
+		return exchange.Message{}, nil
+	case m.Channel == "" && m.Method == "subscribe":
+		return exchange.Message{Accepted: []string{m.Result.Product}}, nil
+	case m.Channel != "trade":
+		return exchange.Message{Unknown: true}, nil
 	}
 	for _, entry := range m.Data {
 		var t trade

@@ -60,6 +60,8 @@ func get[T any](ctx context.Context, w *wire, path string) (T, error) {
 	case err != nil:
 	case strings.Contains(text, "Rate limit"), strings.Contains(text, "Too many"):
 		err = &feed.StatusError{Code: http.StatusTooManyRequests, Body: text}
+	case strings.Contains(text, "EQuery:"), strings.Contains(text, "EGeneral:Invalid arguments"):
+		err = &feed.StatusError{Code: http.StatusBadRequest, Body: text} // this pair's trouble
 	case text != "":
 		err = &feed.StatusError{Code: http.StatusBadGateway, Body: text}
 	case answer.Result == nil:
@@ -73,7 +75,7 @@ func get[T any](ctx context.Context, w *wire, path string) (T, error) {
 }
 
 // Products asks GET /0/public/AssetPairs. It knows bitcoin and dogecoin as XBT and XDG; the feed calls them BTC and DOGE.
-func (w *wire) Products(ctx context.Context, symbols []string) (map[string]string, error) {
+func (w *wire) Products(ctx context.Context, symbols []string) ([]exchange.Listing, error) {
 	pairs, err := get[map[string]struct {
 		Name   string `json:"wsname"`
 		Status string `json:"status"`
@@ -86,15 +88,19 @@ func (w *wire) Products(ctx context.Context, symbols []string) (map[string]strin
 	names := map[string]string{}
 	for name, p := range pairs {
 		base, quote, ok := strings.Cut(p.Name, "/")
-		if !ok || p.Status != "" && p.Status != "online" {
+		if !ok {
 			continue
+		}
+		halted := ""
+		if p.Status == "cancel_only" || p.Status == "post_only" || p.Status == "maintenance" {
+			halted = p.Status // else there are trades
 		}
 		if name, ok := common[base]; ok {
 			base = name
 		}
 		product := base + "/" + quote
 		names[product] = name
-		listings = append(listings, exchange.Listing{Product: product, Base: base, Quote: quote})
+		listings = append(listings, exchange.Listing{Product: product, Base: base, Quote: quote, Halted: halted})
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

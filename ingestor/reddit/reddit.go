@@ -34,6 +34,8 @@ import (
 
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
+	"rcas/store"
+	"rcas/telemetry"
 )
 
 // Config says what to read. Zero values mean the defaults.
@@ -54,8 +56,9 @@ type Config struct {
 	Cursors ingestor.Cursors
 	// HTTP opens all connections; nil means http.DefaultClient.
 	HTTP *http.Client
-	// Log may be nil.
-	Log *slog.Logger
+	// Metrics and Log may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	// Every is the time between two readings. Default: 15 s.
 	Every time.Duration
 	// Overlap is how far a reading goes back behind the newest thing of the last one. Default: 2 min.
@@ -77,8 +80,9 @@ func DefaultSubreddits() []string {
 
 // Reddit is the source. It implements [ingestor.Source].
 type Reddit struct {
-	cfg Config
-	log *slog.Logger
+	cfg   Config
+	log   *slog.Logger
+	state *feed.State
 }
 
 var _ ingestor.Source = (*Reddit)(nil)
@@ -105,11 +109,14 @@ func New(cfg Config) (*Reddit, error) {
 	if len(cfg.Subreddits) == 0 {
 		cfg.Subreddits = DefaultSubreddits()
 	}
-	return &Reddit{cfg: cfg, log: cfg.Log.With("source", Source)}, nil
+	return &Reddit{cfg: cfg, log: cfg.Log.With("source", Source), state: feed.NewState(Source, cfg.Log, cfg.Metrics)}, nil
 }
 
 // Name returns "reddit".
 func (*Reddit) Name() string { return Source }
+
+// Report tells how the source is doing.
+func (s *Reddit) Report() store.FeedState { return s.state.Report() }
 
 // Run reads until ctx ends.
 func (s *Reddit) Run(ctx context.Context, sink ingestor.Sink) error {
@@ -127,7 +134,7 @@ func (s *Reddit) Run(ctx context.Context, sink ingestor.Sink) error {
 	defer stop()
 	keeper.Go(func() { feed.KeepCursor(keeping, s.cfg.Cursors, sink, Source, s.cfg.Save, r.cursor, s.log) })
 	runner := feed.Runner{
-		Name: Source, Sink: sink, Log: s.cfg.Log, Silence: s.cfg.Silence, Idle: s.cfg.Idle,
+		Name: Source, Sink: sink, Log: s.cfg.Log, State: s.state, Silence: s.cfg.Silence, Idle: s.cfg.Idle,
 		Ladder: func(error) feed.Ladder { return s.cfg.Ladder },
 	}
 	return runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })

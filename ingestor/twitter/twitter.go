@@ -39,6 +39,8 @@ import (
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
 	"rcas/market"
+	"rcas/store"
+	"rcas/telemetry"
 )
 
 // Config says what to read and how much of it. Zero values mean the defaults.
@@ -61,8 +63,9 @@ type Config struct {
 	Cursors ingestor.Cursors
 	// HTTP opens all connections; nil means http.DefaultClient. It must have no timeout: the stream is one long answer.
 	HTTP *http.Client
-	// Log may be nil.
-	Log *slog.Logger
+	// Metrics and Log may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 	Timing
 }
 
@@ -127,6 +130,7 @@ func (t Timing) ladder(err error) feed.Ladder {
 type Twitter struct {
 	cfg            Config
 	log            *slog.Logger
+	state          *feed.State
 	rules, queries []Rule
 }
 
@@ -155,11 +159,14 @@ func New(cfg Config) (*Twitter, error) {
 	if len(rules) == 0 {
 		return nil, errors.New("twitter: no coins to read about; name some in the assets file")
 	}
-	return &Twitter{cfg: cfg, log: cfg.Log.With("source", Source), rules: rules, queries: queries}, nil
+	return &Twitter{cfg: cfg, log: cfg.Log.With("source", Source), state: feed.NewState(Source, cfg.Log, cfg.Metrics), rules: rules, queries: queries}, nil
 }
 
 // Name returns "twitter".
 func (*Twitter) Name() string { return Source }
+
+// Report tells how the source is doing.
+func (t *Twitter) Report() store.FeedState { return t.state.Report() }
 
 // Run reads until ctx ends.
 func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
@@ -181,7 +188,7 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 	})
 	work.Go(func() { feed.KeepCursor(ctx, t.cfg.Cursors, sink, Source, t.cfg.Save, r.coverage.cursor, t.log) })
 	runner := feed.Runner{
-		Name: Source, Sink: sink, Log: t.cfg.Log, Silence: t.cfg.Silence, Idle: t.cfg.Idle, Ladder: t.cfg.ladder,
+		Name: Source, Sink: sink, Log: t.cfg.Log, State: t.state, Silence: t.cfg.Silence, Idle: t.cfg.Idle, Ladder: t.cfg.ladder,
 	}
 	err := runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })
 	cancel(err)
