@@ -235,6 +235,25 @@ func (d *Door) Flush(ctx context.Context) error {
 	return d.publisher.Flush(ctx)
 }
 
+// Sync implements [Sink]. It holds nobody up while it waits for the disk.
+func (d *Door) Sync(ctx context.Context) error {
+	d.publishing.Lock()
+	err := d.publisher.Flush(ctx)
+	durable := d.publisher.Durable()
+	d.publishing.Unlock()
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(time.Until(durable))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the stream's disk: %w", ctx.Err())
+	}
+}
+
 // Counter adds increments to pipeline_counts.
 type Counter interface {
 	AddCounts(ctx context.Context, counts []store.Count) error

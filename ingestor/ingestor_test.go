@@ -160,3 +160,23 @@ func TestWriterHonoursDeletionsAndSetsRubbishAside(t *testing.T) {
 	require.NoError(t, s.DeadLetters(t.Context(), func(l stream.DeadLetter) bool { dead = append(dead, l.Subject); return true }))
 	require.ElementsMatch(t, []string{"tweets.rubbish", "prices.rubbish"}, dead)
 }
+
+// A cursor is saved, and a sender told that all is safe, only once the stream's disk has what it covers.
+func TestSyncWaitsForTheDisk(t *testing.T) {
+	t.Parallel()
+	for interval, least := range map[time.Duration]time.Duration{300 * time.Millisecond: 300 * time.Millisecond, stream.SyncAlways: 0} {
+		s, err := stream.Open(t.Context(), stream.Config{Dir: t.TempDir(), SyncInterval: interval})
+		require.NoError(t, err)
+		t.Cleanup(s.Close)
+		d := newDoor(t, s, nil)
+		require.NoError(t, d.Sync(t.Context()), "nothing was published")
+		require.NoError(t, d.Price(t.Context(), &market.Price{Time: noon, Symbol: "BTC", Venue: "v", TradeID: "1", Price: 1}))
+		require.NoError(t, d.Flush(t.Context()))
+		confirmed := time.Now()
+		require.NoError(t, d.Sync(t.Context()))
+		require.GreaterOrEqual(t, time.Since(confirmed), least)
+		again := time.Now()
+		require.NoError(t, d.Sync(t.Context()))
+		require.Less(t, time.Since(again), 700*time.Millisecond, "what is safe is safe")
+	}
+}

@@ -38,8 +38,11 @@ type Sink interface {
 	Drop(source, reason string)
 	// Count adds n to a counter of the source that is no drop: "reconnect", "gap", "repaired", ….
 	Count(source, event string, n int64)
-	// Flush waits until all that was handed over before is safely in the stream. A cursor may be saved after it.
+	// Flush waits until the stream has confirmed all that was handed over before.
 	Flush(ctx context.Context) error
+	// Sync is Flush, and waits until a power cut of the stream's machine would lose nothing of it either. A cursor may be saved after
+	// it, and whoever sent something told that it is safe.
+	Sync(ctx context.Context) error
 }
 
 // DropFuture is the reason for which a sink drops what lies more than [market.MaxFuture] ahead of this machine's clock. It may be that
@@ -65,6 +68,6 @@ func TellDrop(ctx context.Context, reason string) {
 type Cursors interface {
 	// LoadCursor returns the saved cursor, or "" when there is none.
 	LoadCursor(ctx context.Context, source string) (string, error)
-	// SaveCursor stores the cursor; call it after [Sink.Flush] only.
+	// SaveCursor stores the cursor; call it after [Sink.Sync] only.
 	SaveCursor(ctx context.Context, source, cursor string) error
 }

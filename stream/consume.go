@@ -53,7 +53,7 @@ type Batch struct {
 func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Batch, handle Handler) error {
 	c, err := s.js.Consumer(ctx, streamName, consumer)
 	if err != nil {
-		return fmt.Errorf("look up consumer %s of %s: %w", consumer, streamName, err)
+		return fmt.Errorf("look up consumer %s of %s: %w", consumer, streamName, plain(err))
 	}
 	var group errgroup.Group
 	for range max(b.Workers, 1) {
@@ -104,7 +104,7 @@ func (w *worker) fetchAll(ctx context.Context, batches chan<- []*Message) {
 	for ctx.Err() == nil {
 		batch, err := w.fetch(ctx)
 		if err != nil {
-			w.unread.Failed(err)
+			w.unread.Failed(plain(err))
 			pause(ctx, backoff)
 			backoff = min(2*backoff, 5*time.Second)
 			continue

@@ -51,8 +51,11 @@ func oneLine(s string) string {
 // DeadCount returns how many messages lie in the DEAD stream.
 func (s *Stream) DeadCount(ctx context.Context) (uint64, error) {
 	dead, err := s.js.Stream(ctx, Dead)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, nil
+	}
 	if err != nil {
-		return 0, fmt.Errorf("look up stream %s: %w", Dead, err)
+		return 0, fmt.Errorf("look up stream %s: %w", Dead, plain(err))
 	}
 	return dead.CachedInfo().State.Msgs, nil
 }
@@ -60,8 +63,11 @@ func (s *Stream) DeadCount(ctx context.Context) (uint64, error) {
 // DeadLetters calls visit for each dead letter, oldest first, until it returns false.
 func (s *Stream) DeadLetters(ctx context.Context, visit func(DeadLetter) bool) error {
 	dead, err := s.js.Stream(ctx, Dead)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", Dead, err)
+		return fmt.Errorf("look up stream %s: %w", Dead, plain(err))
 	}
 	state := dead.CachedInfo().State
 	for seq := state.FirstSeq; seq <= state.LastSeq && state.Msgs > 0; seq++ {
@@ -93,7 +99,7 @@ func (s *Stream) RetryDead(ctx context.Context, letter DeadLetter) error {
 	}
 	dead, err := s.js.Stream(ctx, Dead)
 	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", Dead, err)
+		return fmt.Errorf("look up stream %s: %w", Dead, plain(err))
 	}
 	if err := dead.DeleteMsg(ctx, letter.Sequence); err != nil {
 		return fmt.Errorf("dead letter %d is published again but not deleted: %w", letter.Sequence, err)

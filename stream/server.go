@@ -1,12 +1,18 @@
 package stream
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,9 +21,23 @@ import (
 // maxPayload admits the longest post (128 KiB of text, six-fold when every byte is escaped) with room for its other fields.
 const maxPayload = 1 << 20
 
+// own is a NATS server inside this process. It is started anew when its disk could not be written and can be again.
+type own struct {
+	options *server.Options
+	log     *slog.Logger
+
+	running sync.Mutex
+	server  *server.Server
+	closed  bool
+
+	unable  atomic.Pointer[string] // why the disk takes nothing, or nil
+	mending sync.WaitGroup
+	ended   chan struct{}
+}
+
 // startServer runs a NATS server with JetStream inside this process, and returns the URL that it is reached by. Whoever is on the
 // machine could reach a loopback port, so the URL holds a token made for this run.
-func startServer(cfg Config) (*server.Server, string, error) {
+func startServer(cfg Config) (*own, string, error) {
 	if cfg.Dir == "" {
 		return nil, "", errors.New("the NATS server inside the process needs a directory to store in")
 	}
@@ -25,6 +45,7 @@ func startServer(cfg Config) (*server.Server, string, error) {
 		ServerName: "rcas", JetStream: true, StoreDir: filepath.Join(cfg.Dir, "nats"),
 		Authorization: rand.Text(), MaxPayload: maxPayload, NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
 		JetStreamMaxMemory: 256 << 20, JetStreamMaxStore: 1 << 40,
+		SyncInterval: max(cmp.Or(cfg.SyncInterval, DefaultSyncInterval), 0), SyncAlways: cfg.SyncInterval == SyncAlways,
 	}
 	if cfg.Listen != "" {
 		host, port, err := net.SplitHostPort(cfg.Listen)
@@ -39,17 +60,130 @@ func startServer(cfg Config) (*server.Server, string, error) {
 			options.Port = server.RANDOM_PORT
 		}
 	}
-	srv, err := server.NewServer(options)
-	if err != nil {
-		return nil, "", fmt.Errorf("start NATS in %s: %w", cfg.Dir, err)
-	}
-	srv.Start()
-	if !srv.ReadyForConnections(30 * time.Second) {
-		srv.Shutdown()
-		return nil, "", fmt.Errorf("start NATS in %s: not ready after 30 s; does another RCAS use the directory or the port?", cfg.Dir)
+	o := &own{options: options, log: cfg.Log, ended: make(chan struct{})}
+	if err := o.start(); err != nil {
+		return nil, "", err
 	}
 	if cfg.Listen == "" {
-		return srv, "nats://" + options.Authorization + "@in-process", nil
+		return o, "nats://" + options.Authorization + "@in-process", nil
 	}
-	return srv, "nats://" + options.Authorization + "@" + srv.Addr().String(), nil
+	address := o.server.Addr().(*net.TCPAddr)
+	options.Port = address.Port // where others find it again
+	return o, "nats://" + options.Authorization + "@" + address.String(), nil
+}
+
+func (o *own) start() error {
+	o.running.Lock()
+	defer o.running.Unlock()
+	if o.closed {
+		return errors.New("the NATS server inside the process is closed")
+	}
+	s, err := server.NewServer(o.options.Clone())
+	if err != nil {
+		return fmt.Errorf("start NATS in %s: %w", o.options.StoreDir, err)
+	}
+	s.SetLoggerV2(serverLog{o}, false, false, false)
+	s.Start()
+	if !s.ReadyForConnections(30 * time.Second) {
+		s.Shutdown()
+		return fmt.Errorf("start NATS in %s: not ready after 30 s; does another RCAS use the directory or the port?", o.options.StoreDir)
+	}
+	o.server = s
+	return nil
+}
+
+// InProcessConn implements [nats.InProcessConnProvider], whichever server runs now.
+func (o *own) InProcessConn() (net.Conn, error) {
+	o.running.Lock()
+	defer o.running.Unlock()
+	return o.server.InProcessConn()
+}
+
+func (o *own) stop() {
+	o.running.Lock()
+	defer o.running.Unlock()
+	o.server.Shutdown()
+	o.server.WaitForShutdown()
+}
+
+func (o *own) close() {
+	o.running.Lock()
+	o.closed = true
+	o.running.Unlock()
+	close(o.ended)
+	o.mending.Wait()
+	o.stop()
+}
+
+// serverLog hears what the server inside the process complains of. What is no trouble of its disk, RCAS notices by itself.
+type serverLog struct{ *own }
+
+func (serverLog) Noticef(string, ...any)      {}
+func (serverLog) Warnf(string, ...any)        {}
+func (serverLog) Debugf(string, ...any)       {}
+func (serverLog) Tracef(string, ...any)       {}
+func (l serverLog) Fatalf(f string, a ...any) { l.Errorf(f, a...) }
+
+func (l serverLog) Errorf(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if !strings.Contains(strings.ToLower(line), "critical write error") {
+		l.log.Debug("NATS inside the process: " + line)
+		return
+	}
+	if !l.unable.CompareAndSwap(nil, &line) {
+		return
+	}
+	what := "the stream's disk cannot be written; publishing waits until it can"
+	if strings.Contains(line, noSpace) {
+		what = "disk full: the stream takes nothing more; publishing waits until there is room, reading goes on"
+	}
+	l.log.Error(what, "directory", l.options.StoreDir, "error", line)
+	l.mending.Go(l.mend)
+}
+
+// noSpace is how systems say that a disk is full.
+const noSpace = "no space left"
+
+// mendEvery is how often a disk that could not be written is tried.
+const mendEvery = 2 * time.Second
+
+// roomNeeded is how much must fit on the disk before the server is started again: two blocks of messages.
+const roomNeeded = 16 << 20
+
+// mend waits until the disk can be written, and starts the server anew: it takes no message after a write has failed until then.
+func (o *own) mend() {
+	ticker := time.NewTicker(mendEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-o.ended:
+			return
+		case <-ticker.C:
+		}
+		if o.tryDisk() != nil {
+			continue
+		}
+		o.stop()
+		o.unable.Store(nil)
+		if err := o.start(); err != nil {
+			o.log.Error("NATS could not be started again; start rcas anew", "error", err)
+			return
+		}
+		o.log.Warn("over: the stream's disk can be written again")
+		return
+	}
+}
+
+// tryDisk writes as much as must fit, and takes it away again.
+func (o *own) tryDisk() error {
+	probe, err := os.CreateTemp(o.options.StoreDir, "room")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(probe.Name())
+	block := make([]byte, 1<<20)
+	for n := 0; n < roomNeeded && err == nil; n += len(block) {
+		_, err = probe.Write(block)
+	}
+	return errors.Join(err, probe.Close())
 }

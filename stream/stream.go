@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -35,23 +34,43 @@ const ackWait = 10 * time.Second
 // maxAckPending bounds the messages under way per consumer, and so the memory of all its processes.
 const maxAckPending = 40_000
 
+// DefaultSyncInterval costs little; see docs/delivery.md for figures.
+const DefaultSyncInterval = 250 * time.Millisecond
+
+// SyncAlways, as an interval, is with every message.
+const SyncAlways = time.Duration(-1)
+
+// answerWithin is how long the server may take to answer a question about a stream.
+const answerWithin = 5 * time.Second
+
 // confirmWithin is how long the stream may take to confirm a message. A confirmation can be lost while the connection stays up.
 const confirmWithin = 30 * time.Second
 
-// Config says where the stream is.
+var discard = slog.New(slog.DiscardHandler)
+
+// Config says where the stream is, and what is asked of it.
 type Config struct {
-	// URL of a NATS server with JetStream. Empty: a server inside this process, storing in Dir.
+	// URL of a NATS server with JetStream; several, of one cluster, with commas between. Empty: a server inside this process,
+	// storing in Dir.
 	URL string
+	// Auth is what the server of URL wants to see.
+	Auth Auth
 	// Dir is where the server inside the process stores; unused with a URL.
 	Dir string
 	// Listen makes the server inside the process reachable on this loopback address (host:port) for others, e.g. the Grafana
 	// plugin. Empty: reachable from this process only.
 	Listen string
 	// MaxBytes bounds each of TWEETS and PRICES; a full stream pushes back on the sources instead of losing what is
-	// oldest. Zero: 8 GiB.
+	// oldest. Zero: 8 GiB for a stream that is made, and for one that is there what it has.
 	MaxBytes int64
-	// Replicas of each stream: 3 on a cluster of three nodes. Zero: 1.
+	// Replicas of each stream. Zero: 3 for a stream that is made on a cluster of three or more, else 1, and for one that is there
+	// what it has.
 	Replicas int
+	// ReadOnly leaves streams and consumers as they are: none is made, none is changed.
+	ReadOnly bool
+	// SyncInterval is how often the server writes what it has confirmed through to its disk: the server inside the process does as told
+	// here, of one by URL its configuration says (sync_interval). Zero: [DefaultSyncInterval].
+	SyncInterval time.Duration
 	// ConfirmWithin is how long a confirmation is awaited before the message is published again. Zero: 30 s.
 	ConfirmWithin time.Duration
 	// OnDead is told of each message that was set aside, so that somebody counts them. May be nil.
@@ -65,90 +84,41 @@ type Config struct {
 type Stream struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
-	srv *server.Server
+	srv *own
 	url string
 	log *slog.Logger
 
-	metrics *telemetry.Metrics
-
-	onDead func(consumer, subject string)
+	metrics  *telemetry.Metrics
+	replicas int // as asked for, or 0
+	sync     time.Duration
+	onDead   func(consumer, subject string)
 }
 
-// Open connects, or starts the server inside the process, and creates or updates streams and consumers.
+// Open connects, or starts the server inside the process, and makes streams and consumers that are missing.
 func Open(ctx context.Context, cfg Config) (*Stream, error) {
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
+		cfg.Log = discard
 	}
-	s := &Stream{url: cfg.URL, log: cfg.Log, metrics: cfg.Metrics, onDead: cfg.OnDead}
+	s := &Stream{log: cfg.Log, metrics: cfg.Metrics, replicas: cfg.Replicas, sync: cmp.Or(cfg.SyncInterval, DefaultSyncInterval), onDead: cfg.OnDead}
 	if err := s.connect(cfg); err != nil {
 		s.Close()
 		return nil, err
 	}
 	js, err := jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishPending),
-		jetstream.WithPublishAsyncTimeout(cmp.Or(cfg.ConfirmWithin, confirmWithin)))
+		jetstream.WithPublishAsyncTimeout(cmp.Or(cfg.ConfirmWithin, confirmWithin)), jetstream.WithDefaultTimeout(answerWithin))
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
 	s.js = js
+	if cfg.ReadOnly {
+		return s, nil
+	}
 	if err := s.setup(ctx, cfg); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
-}
-
-func (s *Stream) connect(cfg Config) (err error) {
-	options := []nats.Option{nats.Name("rcas"), nats.MaxReconnects(-1), nats.ReconnectJitter(100*time.Millisecond, time.Second)}
-	if cfg.URL == "" {
-		if s.srv, s.url, err = startServer(cfg); err != nil {
-			return err
-		}
-		options = append(options, nats.InProcessServer(s.srv))
-	}
-	if s.nc, err = nats.Connect(s.url, options...); err != nil {
-		return fmt.Errorf("connect to NATS; is the server of RCAS_NATS_URL up? %w", err)
-	}
-	return nil
-}
-
-// setup also creates the consumers: the streams keep a message only until every consumer has acknowledged it, so a consumer
-// that came later would miss what went before.
-func (s *Stream) setup(ctx context.Context, cfg Config) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 8 << 30
-	}
-	streams := []jetstream.StreamConfig{
-		{Name: Tweets, Subjects: []string{"tweets.>"}, Retention: jetstream.InterestPolicy, Discard: jetstream.DiscardNew},
-		{Name: Prices, Subjects: []string{"prices.>"}, Retention: jetstream.InterestPolicy, Discard: jetstream.DiscardNew},
-		{Name: Dead, Subjects: []string{"dead.>"}, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Duplicates: 2 * time.Minute},
-	}
-	for _, sc := range streams {
-		sc.Storage = jetstream.FileStorage
-		sc.MaxBytes = cfg.MaxBytes
-		sc.Replicas = max(cfg.Replicas, 1)
-		// The stream keeps no window of message ids: the database's keys find repeats over all time, and a window of two
-		// minutes at full speed would hold millions of ids in memory.
-		if sc.Duplicates == 0 {
-			sc.Duplicates = 100 * time.Millisecond
-		}
-		if _, err := s.js.CreateOrUpdateStream(ctx, sc); err != nil {
-			if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders) {
-				return fmt.Errorf("the NATS server has no JetStream; start it with --jetstream: %w", err)
-			}
-			return fmt.Errorf("create stream %s: %w", sc.Name, err)
-		}
-	}
-	for _, c := range []struct{ stream, name string }{{Tweets, Writer}, {Prices, Writer}, {Tweets, Scorer}} {
-		if _, err := s.js.CreateOrUpdateConsumer(ctx, c.stream, jetstream.ConsumerConfig{
-			Durable: c.name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: maxAckPending,
-		}); err != nil {
-			return fmt.Errorf("create consumer %s of %s: %w", c.name, c.stream, err)
-		}
-	}
-	return nil
 }
 
 // Conn is the plain NATS connection, for subjects that need no storage: sentiments.<symbol>, alerts.<symbol>.
@@ -171,13 +141,16 @@ type Backlog struct {
 	Redelivered    int    `json:"redelivered"`
 }
 
-// Backlogs tells how far behind each consumer is.
+// Backlogs tells how far behind each consumer is. A consumer that nobody has made yet is left out.
 func (s *Stream) Backlogs(ctx context.Context) ([]Backlog, error) {
 	var backlogs []Backlog
-	for _, c := range []struct{ stream, name string }{{Prices, Writer}, {Tweets, Writer}, {Tweets, Scorer}} {
+	for _, c := range consumers {
 		consumer, err := s.js.Consumer(ctx, c.stream, c.name)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
 		if err != nil {
-			return nil, fmt.Errorf("look up consumer %s of %s: %w", c.name, c.stream, err)
+			return nil, fmt.Errorf("look up consumer %s of %s: %w", c.name, c.stream, plain(err))
 		}
 		info := consumer.CachedInfo()
 		backlogs = append(backlogs, Backlog{c.stream, c.name, info.NumPending, info.NumAckPending, info.NumRedelivered})
@@ -185,19 +158,23 @@ func (s *Stream) Backlogs(ctx context.Context) ([]Backlog, error) {
 	return backlogs, nil
 }
 
-// WaitDrained waits until every consumer has acknowledged everything, calling progress (which may be nil) with the number of
-// messages still to do, summed over the consumers.
+// WaitDrained waits until every consumer has acknowledged everything that lay in the streams when it was called, calling progress (which
+// may be nil) with the number of messages still to do, summed over the consumers.
 func (s *Stream) WaitDrained(ctx context.Context, progress func(left uint64)) error {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
+	ends := map[string]uint64{} // what a consumer has to reach in each stream
 	for {
-		backlogs, err := s.Backlogs(ctx)
-		if err != nil {
-			return err
-		}
 		var left uint64
-		for _, b := range backlogs {
-			left += b.Pending + uint64(b.Unacknowledged)
+		for _, c := range consumers {
+			n, err := s.left(ctx, c.stream, c.name, ends)
+			if err != nil && ctx.Err() == nil {
+				return err
+			}
+			left += n
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for the stream to drain, %d messages left: %w", left, err)
 		}
 		if progress != nil {
 			progress(left)
@@ -213,13 +190,55 @@ func (s *Stream) WaitDrained(ctx context.Context, progress func(left uint64)) er
 	}
 }
 
+// left is how many messages up to the end of the stream the consumer has still to do. The end is taken once, so that what others publish
+// meanwhile is not waited for.
+//
+// It goes by sequences: a consumer's own count of what is pending may still be zero when a message has just been confirmed.
+func (s *Stream) left(ctx context.Context, streamName, name string, ends map[string]uint64) (uint64, error) {
+	str, err := s.js.Stream(ctx, streamName)
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %s: %w", streamName, plain(err))
+	}
+	state := str.CachedInfo().State
+	end, known := ends[streamName]
+	if !known || state.LastSeq < end { // it was made anew
+		end = state.LastSeq
+		ends[streamName] = end
+	}
+	if state.Msgs == 0 || state.FirstSeq > end {
+		return 0, nil // all was acknowledged by all, or purged
+	}
+	consumer, err := str.Consumer(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("look up consumer %s of %s: %w", name, streamName, plain(err))
+	}
+	info := consumer.CachedInfo()
+	if info.AckFloor.Stream >= end {
+		return 0, nil
+	}
+	if n := info.NumPending + uint64(info.NumAckPending); n > 0 {
+		return n, nil
+	}
+	// The last messages may have been deleted by hand, while others are kept for somebody else's consumer.
+	last, err := str.GetLastMsgForSubject(ctx, ">")
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, fmt.Errorf("read the last message of %s: %w", streamName, plain(err))
+	case info.AckFloor.Stream >= last.Sequence:
+		return 0, nil
+	}
+	return min(end, last.Sequence) - info.AckFloor.Stream, nil
+}
+
 // Close waits for nothing: call [Stream.Flush] first. Closing twice is fine.
 func (s *Stream) Close() {
 	if s.nc != nil {
 		s.nc.Close()
 	}
 	if s.srv != nil {
-		s.srv.Shutdown()
-		s.srv.WaitForShutdown()
+		s.srv.close()
+		s.srv = nil
 	}
 }

@@ -30,16 +30,21 @@ type app struct {
 	server   *telemetry.Server
 }
 
-// open opens the database, migrating an embedded or an empty one, and the stream.
+// open opens the database, migrating an embedded or an empty one, and the stream, whose parts are made where they are missing.
 //
 // The process that opens the embedded database first serves it; later ones, started on the same data directory, find where
 // in a file there and join as clients.
-func (s *settings) open(ctx context.Context) (*app, error) {
+func (s *settings) open(ctx context.Context) (*app, error) { return s.openFor(ctx, false) }
+
+// openToAsk is open for commands that only ask: they leave the stream as it is.
+func (s *settings) openToAsk(ctx context.Context) (*app, error) { return s.openFor(ctx, true) }
+
+func (s *settings) openFor(ctx context.Context, readOnly bool) (*app, error) {
 	a, err := s.openPrepared(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.openStream(ctx); err != nil {
+	if err := a.openStream(ctx, readOnly); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
@@ -136,9 +141,10 @@ func (a *app) countDead(consumer, subject string) {
 // servesDatabase tells whether this process serves the embedded database. (Of an app that opens what it can, the database may be away.)
 func (a *app) servesDatabase() bool { return a.store != nil && a.store.Serving() }
 
-func (a *app) openStream(ctx context.Context) error {
-	cfg := stream.Config{URL: a.settings.natsAddress(), Dir: a.settings.dataDir, Listen: "127.0.0.1:0", OnDead: a.countDead,
-		Metrics: a.settings.metrics, Log: a.settings.log}
+func (a *app) openStream(ctx context.Context, readOnly bool) error {
+	cfg := a.settings.nats.config()
+	cfg.Dir, cfg.Listen, cfg.ReadOnly = a.settings.dataDir, "127.0.0.1:0", readOnly
+	cfg.OnDead, cfg.Metrics, cfg.Log = a.countDead, a.settings.metrics, a.settings.log
 	endpoint, err := a.settings.running()
 	if cfg.URL == "" && !a.servesDatabase() && err == nil && endpoint.NATS != "" {
 		cfg.URL = endpoint.NATS

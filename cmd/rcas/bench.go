@@ -194,6 +194,7 @@ func (c *collector) Delete(context.Context, string, string) error { return nil }
 func (c *collector) Drop(string, string)                          {}
 func (c *collector) Count(string, string, int64)                  {}
 func (c *collector) Flush(context.Context) error                  { return nil }
+func (c *collector) Sync(context.Context) error                   { return nil }
 
 // sample returns the first comments as the door would publish them.
 func (b *benchmark) sample(ctx context.Context) ([]*market.Tweet, error) {

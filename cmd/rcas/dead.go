@@ -30,7 +30,7 @@ func newDeadList(s *settings) *cobra.Command {
 	asJSON := jsonFlag(cmd)
 	limit := cmd.Flags().Int("limit", 100, "how many to show at most")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		a, err := s.open(cmd.Context())
+		a, err := s.openToAsk(cmd.Context())
 		if err != nil {
 			return err
 		}

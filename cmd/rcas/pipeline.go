@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,11 @@ import (
 
 	"rcas/alert"
 	"rcas/ingestor"
+	"rcas/ingestor/feed"
+	"rcas/ingestor/push"
 	"rcas/market"
 	"rcas/scorer"
+	"rcas/stream"
 )
 
 // pipeline says which parts of RCAS run in this process.
@@ -72,12 +76,12 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 }
 
 // read runs the sources until ctx ends. One that fails for good, as when its key is no longer taken, ends alone: the others read on. The
-// last one to fail ends everything.
+// last one to fail ends everything. One that fails for a passing reason is started again.
 func (a *app) read(ctx context.Context, p pipeline) error {
 	ended := make(chan error, len(p.sources))
 	for _, source := range p.sources {
 		go func() {
-			err := source.Run(ctx, p.door)
+			err := a.supervise(ctx, source, p.door)
 			switch {
 			case ctx.Err() != nil:
 				err = nil // it was told to end
@@ -100,10 +104,44 @@ func (a *app) read(ctx context.Context, p pipeline) error {
 	return last
 }
 
-// saveCounts moves the door's counts into the database every few seconds, and once more at the end.
+// restart is how long a source that failed for a passing reason stays away.
+var restart = feed.Ladder{First: time.Second, Max: time.Minute}
+
+// supervise runs a source, in one process of the deployment at a time, until ctx ends, its feed does, or it fails for good.
+func (a *app) supervise(ctx context.Context, source ingestor.Source, door *ingestor.Door) error {
+	work := func(ctx context.Context) error { return source.Run(ctx, door) }
+	failing := a.settings.metrics.Fault(a.settings.log, "a source failed; starting it again", "source", source.Name())
+	for failures := 0; ; failures++ {
+		began := time.Now()
+		well := time.AfterFunc(restart.Max, failing.Over)
+		var err error
+		if source.Name() == push.Source { // its address is this process's own
+			err = work(ctx)
+		} else {
+			err = a.stream.Hold(ctx, source.Name(), work)
+		}
+		well.Stop()
+		if err == nil || ctx.Err() != nil || feed.IsFatal(err) && !errors.Is(err, stream.ErrNotStored) {
+			return err
+		}
+		if time.Since(began) > restart.Max {
+			failures = 0
+		}
+		failing.Failed(err)
+		door.Count(source.Name(), "restarted", 1)
+		if feed.Sleep(ctx, restart.Wait(failures, rand.Float64())) != nil {
+			return nil
+		}
+	}
+}
+
+// saveEvery is how often counts go into the database: so much of them is lost with a process that is killed.
+const saveEvery = time.Second
+
+// saveCounts moves the door's counts into the database every second, and once more at the end.
 func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
 	unsaved := a.settings.metrics.Fault(a.settings.log, "the counts of the sources are not saved; trying again")
-	ticker := time.NewTicker(5 * time.Second)
+	ticker := time.NewTicker(saveEvery)
 	defer ticker.Stop()
 	for {
 		select {

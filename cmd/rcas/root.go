@@ -29,7 +29,7 @@ error.`,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.databaseURL, "database-url", "", "PostgreSQL server with TimescaleDB; unset: embedded, in the data directory")
-	flags.StringVar(&s.natsURL, "nats-url", "", "NATS server with JetStream; unset: inside this process, stored in the data directory")
+	s.nats.add(flags)
 	flags.StringVar(&s.dataDir, "data-dir", "", "where the embedded database and stream are kept (default "+defaultDataDir()+")")
 	flags.StringVar(&s.configFile, "config", "", "YAML file with assets and sources (see docs/configuration.md)")
 	flags.StringVar(&s.modelsDir, "models-dir", "", "directory of model directories, beside the bundled model")

@@ -27,9 +27,10 @@ import (
 
 // settings are what flags, variables and the YAML file say. A flag wins over its variable.
 type settings struct {
-	databaseURL, natsURL, dataDir, configFile, modelsDir string
-	metricsAddress, logFormat                            string
-	logLevel                                             slog.Level
+	databaseURL, dataDir, configFile, modelsDir string
+	nats                                        natsSettings
+	metricsAddress, logFormat                   string
+	logLevel                                    slog.Level
 
 	file    file
 	log     *slog.Logger
@@ -68,7 +69,8 @@ func (c alertsConfig) rule() alert.Rule {
 
 // variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
 var variables = []string{
-	"RCAS_DATABASE_PASSWORD", "RCAS_NATS_TOKEN", "RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID", "RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL",
+	"RCAS_DATABASE_PASSWORD", "RCAS_NATS_PASSWORD", "RCAS_NATS_TOKEN", "RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID",
+	"RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL",
 	"RCAS_ONNXRUNTIME_LIB", "RCAS_TEST_DATABASE_URL", "RCAS_BENCH_DATABASE_URL",
 	"RCAS_FEED_RECORDINGS", "RCAS_DEMO",
 }
@@ -76,6 +78,9 @@ var variables = []string{
 // resolve fills in what flags leave open, once the command line is parsed.
 func (s *settings) resolve(cmd *cobra.Command, environ []string) error {
 	if err := s.readVariables(cmd, environ); err != nil {
+		return err
+	}
+	if err := s.nats.resolve(s.env); err != nil {
 		return err
 	}
 	if s.dataDir == "" {
@@ -113,15 +118,6 @@ func withPassword(address, password string) (string, error) {
 	}
 	u.User = url.UserPassword(u.User.Username(), password)
 	return u.String(), nil
-}
-
-// natsAddress is the URL of NATS with the token that is kept apart.
-func (s *settings) natsAddress() string {
-	token := s.env["RCAS_NATS_TOKEN"]
-	if scheme, host, ok := strings.Cut(s.natsURL, "://"); ok && token != "" && !strings.Contains(host, "@") {
-		return scheme + "://" + token + "@" + host
-	}
-	return s.natsURL
 }
 
 // openLog logs as text to a terminal, and as JSON, a record a line, to whatever else takes it, unless --log-format says otherwise.

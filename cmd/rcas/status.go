@@ -107,7 +107,7 @@ code is 1.`,
 // status asks each part for itself.
 func (s *settings) status(ctx context.Context) *status {
 	st := &status{
-		Version: version(), Database: where(s.databaseURL), Stream: where(s.natsURL), Tables: map[string]int64{}, Errors: map[string]string{},
+		Version: version(), Database: where(s.databaseURL), Stream: where(s.nats.url), Tables: map[string]int64{}, Errors: map[string]string{},
 	}
 	if free, total, err := diskSpace(s.dataDir); err == nil {
 		st.Disk = &diskStatus{free, total}
@@ -149,13 +149,13 @@ func (s *settings) openParts(ctx context.Context, st *status) (*app, error) {
 	} else if prepareErr := a.prepare(ctx); prepareErr != nil {
 		err = prepareErr
 	}
-	if endpoint, _ := s.running(); s.natsURL == "" && a.store == nil && endpoint.NATS == "" {
+	if endpoint, _ := s.running(); s.nats.url == "" && a.store == nil && endpoint.NATS == "" {
 		st.Errors["stream"] = "it is embedded where the database is, and that is not open"
 		return a, err
 	}
 	opening, cancelStream := context.WithTimeout(ctx, statusPatience)
 	defer cancelStream()
-	if streamErr := a.openStream(opening); streamErr != nil {
+	if streamErr := a.openStream(opening, true); streamErr != nil {
 		a.stream = nil
 		st.Errors["stream"] = streamErr.Error()
 	}

@@ -70,6 +70,8 @@ func (r *recorder) Count(_, event string, n int64) {
 	r.counts[event] += n
 }
 
+func (r *recorder) Sync(ctx context.Context) error { return r.Flush(ctx) }
+
 func (r *recorder) Flush(context.Context) error {
 	r.flushed = true
 	return nil

@@ -31,7 +31,7 @@ func LoadCursor(ctx context.Context, cursors ingestor.Cursors, name string, posi
 }
 
 // KeepCursor saves how far a source has read: every so often, and once more when ctx ends; then it returns. A cursor taken from
-// current is saved only after the sink has flushed what came before it. Without cursors it returns at once. A save that fails
+// current is saved only once what came before it survives a power cut. Without cursors it returns at once. A save that fails
 // is logged and tried again at its next time: the price is a longer rewind.
 func KeepCursor(
 	ctx context.Context, cursors ingestor.Cursors, sink ingestor.Sink, name string, every time.Duration,
@@ -46,7 +46,7 @@ func KeepCursor(
 		if cursor == "" || cursor == saved {
 			return
 		}
-		err := sink.Flush(ctx)
+		err := sink.Sync(ctx)
 		if err == nil {
 			err = cursors.SaveCursor(ctx, name, cursor)
 		}

@@ -80,7 +80,7 @@ func (d *desk) take(kind, name string, body io.Reader) (Answer, error) {
 		err = archive.ReadPrices(body, name, archive.Lines[market.Price]{Take: r.price, Drop: r.drop})
 	}
 	if !errors.Is(err, errSink) {
-		err = errors.Join(err, r.safe(d.sink.Flush(d.data)))
+		err = errors.Join(err, r.safe(d.sink.Sync(d.data)))
 	}
 	a := &r.answer
 	if !errors.Is(err, errSink) {

@@ -46,7 +46,8 @@ const maxRequests = 32
 // Push is the source. It implements [ingestor.Source].
 type Push struct {
 	cfg      Config
-	listener net.Listener
+	address  string       // the listener's
+	listener net.Listener // nil once a run has closed it
 	token    [sha256.Size]byte
 	busy     chan struct{} // holds one entry per request under way
 }
@@ -83,7 +84,7 @@ func New(cfg Config) (*Push, error) {
 		return nil, fmt.Errorf("listen for posts and prices; does another rcas use the address? %w", err)
 	}
 	token := sha256.Sum256([]byte(cfg.Token))
-	return &Push{cfg: cfg, listener: listener, token: token, busy: make(chan struct{}, maxRequests)}, nil
+	return &Push{cfg: cfg, address: listener.Addr().String(), listener: listener, token: token, busy: make(chan struct{}, maxRequests)}, nil
 }
 
 func isLoopback(host string) bool {
@@ -95,10 +96,19 @@ func isLoopback(host string) bool {
 func (*Push) Name() string { return Source }
 
 // Addr is where HTTP is served, host:port.
-func (p *Push) Addr() string { return p.listener.Addr().String() }
+func (p *Push) Addr() string { return p.address }
 
-// Run answers requests until its context ends, and then those under way. It returns an error when the sink fails.
+// Run answers requests until its context ends, and then those under way. It returns an error when the sink fails. It may run again, on the
+// same address.
 func (p *Push) Run(parent context.Context, sink ingestor.Sink) error {
+	if p.listener == nil { // it is not the first run
+		listener, err := net.Listen("tcp", p.address)
+		if err != nil {
+			return fmt.Errorf("listen for posts and prices again: %w", err)
+		}
+		p.listener = listener
+	}
+	defer func() { p.listener = nil }()
 	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
 	// Data goes to the sink under a context that outlives the requests, and the run by the grace.

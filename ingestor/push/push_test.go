@@ -387,3 +387,28 @@ func FuzzHandler(f *testing.F) {
 		}
 	})
 }
+
+// Whoever supervises it may run it again: it listens on the same address.
+func TestRunAgain(t *testing.T) {
+	t.Parallel()
+	p, err := push.New(push.Config{Listen: "127.0.0.1:0"})
+	require.NoError(t, err)
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- p.Run(ctx, feedtest.NewSink()) }()
+		var status int
+		require.Eventually(t, func() bool {
+			response, err := http.Post("http://"+p.Addr()+"/posts", "", strings.NewReader(aPost))
+			if err != nil {
+				return false
+			}
+			response.Body.Close()
+			status = response.StatusCode
+			return true
+		}, time.Minute, 10*time.Millisecond)
+		require.Equal(t, http.StatusOK, status)
+		cancel()
+		require.NoError(t, <-ended)
+	}
+}

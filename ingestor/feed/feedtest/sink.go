@@ -115,6 +115,9 @@ func (s *Sink) Flush(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// Sync is Flush: what is in memory cannot be made safer.
+func (s *Sink) Sync(ctx context.Context) error { return s.Flush(ctx) }
+
 // HasPrice tells whether the trade is kept.
 func (s *Sink) HasPrice(venue, symbol, id string) (market.Price, bool) {
 	s.mu.Lock()
