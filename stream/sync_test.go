@@ -94,4 +94,3 @@ func BenchmarkPublish(b *testing.B) {
 		})
 	}
 }
-
