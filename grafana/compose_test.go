@@ -230,3 +230,52 @@ func TestDockerfile(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module))[1]
 	require.Contains(t, stages["build"], fmt.Sprintf("golang:%s.", version))
 }
+
+// TestComposeCluster loads the two files as one, as the first line of the second says, and checks that they agree.
+func TestComposeCluster(t *testing.T) {
+	t.Parallel()
+	var environment []string
+	for _, name := range passwords {
+		environment = append(environment, name+"=secret-"+strings.ToLower(name))
+	}
+	options, err := cli.NewProjectOptions([]string{"../docker-compose.yml", "../docker-compose.cluster.yml"}, cli.WithEnv(environment),
+		cli.WithResolvedPaths(true))
+	require.NoError(t, err)
+	project, err := options.LoadProject(context.Background())
+	require.NoError(t, err)
+	single := load(t)
+	nodes := []string{"nats", "nats2", "nats3"}
+	added := []string{"nats2", "nats3", "nats2-data", "nats3-data", "ingestor2"}
+	require.ElementsMatch(t, append(single.ServiceNames(), added...), project.ServiceNames())
+	script, err := os.ReadFile("../docker/nats")
+	require.NoError(t, err)
+	require.Contains(t, string(script), "sync_interval: 250ms")
+	disks, ports := map[string]bool{}, 0
+	for _, name := range nodes {
+		node := project.Services[name]
+		require.Equal(t, single.Services["nats"].Image, node.Image)
+		require.Equal(t, single.Services["nats"].Entrypoint, node.Entrypoint)
+		require.Equal(t, name, *node.Environment["NODE"])
+		require.Contains(t, string(script), "@"+name+":6222")
+		require.NotNil(t, node.HealthCheck)
+		ports += len(node.Ports)
+		for _, v := range node.Volumes {
+			if v.Target == "/data" {
+				disks[v.Source] = true
+				owner := project.Services[name+"-data"]
+				require.Equal(t, v.Source, owner.Volumes[len(owner.Volumes)-1].Source, "the node could not write to its disk")
+				require.Contains(t, node.DependsOn, name+"-data")
+			}
+		}
+	}
+	require.Len(t, disks, 3, "each node has a disk of its own")
+	require.Len(t, single.Services["nats"].Ports, ports, "one node has the port of the host")
+	for _, name := range []string{"ingestor", "ingestor2", "scorer"} {
+		s := project.Services[name]
+		require.Equal(t, "nats://nats:4222,nats://nats2:4222,nats://nats3:4222", *s.Environment["RCAS_NATS_URL"])
+		require.Equal(t, single.Services["ingestor"].Environment["RCAS_NATS_TOKEN_FILE"], s.Environment["RCAS_NATS_TOKEN_FILE"])
+		require.Empty(t, s.ContainerName, "it could not be scaled")
+	}
+	require.Empty(t, project.Services["scorer"].Ports, "it could not be scaled")
+	require.Equal(t, project.Services["ingestor"].Command, project.Services["ingestor2"].Command)
+}
