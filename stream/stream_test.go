@@ -306,10 +306,10 @@ func TestOtherProcessesJoinByURL(t *testing.T) {
 	joined := open(t, stream.Config{URL: s.URL()})
 	require.False(t, joined.Serving())
 	publish(t, joined, 0, 3)
-	backlogs, err := s.Backlogs(t.Context())
-	require.NoError(t, err)
-	require.Len(t, backlogs, 3)
-	require.EqualValues(t, 3, backlogs[1].Pending)
-	_, err = stream.Open(t.Context(), stream.Config{URL: "nats://" + s.URL()[len(s.URL())-15:]})
+	require.Eventually(t, func() bool { // the server counts a moment after it has confirmed
+		backlogs, err := s.Backlogs(t.Context())
+		return err == nil && len(backlogs) == 3 && backlogs[1].Pending == 3
+	}, time.Minute, 5*time.Millisecond)
+	_, err := stream.Open(t.Context(), stream.Config{URL: "nats://" + s.URL()[len(s.URL())-15:]})
 	require.Error(t, err, "without the token")
 }
