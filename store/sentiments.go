@@ -103,8 +103,17 @@ type SentimentsStored struct {
 //
 // Which posts are repeats does not depend on the order in which they arrive: once the rows are committed, those are marked that another
 // one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
-// interrupted between the two gets the batch again.
+// interrupted between the two gets the batch again. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
+	posts, refused, err := s.keepPosts(ctx, model, posts)
+	if err != nil {
+		return SentimentsStored{}, wrap("store sentiments", err)
+	}
+	if len(refused) > 0 {
+		if err := s.AddCounts(ctx, refused); err != nil {
+			return SentimentsStored{}, err
+		}
+	}
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
 		return SentimentsStored{}, nil
@@ -120,6 +129,29 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		return SentimentsStored{}, wrap("store sentiments", err)
 	}
 	return stored, nil
+}
+
+// keepPosts leaves out posts of days of which only the windows are kept.
+func (s *Store) keepPosts(ctx context.Context, model string, posts []ScoredPost) (kept []ScoredPost, refused []Count, err error) {
+	days := map[day]bool{}
+	for _, p := range posts {
+		for _, symbol := range p.Tweet.Symbols {
+			days[dayOf(p.Tweet.Time, symbol, model, p.Tweet.Source)] = true
+		}
+	}
+	gone, err := s.dropped(ctx, droppedSentiments, days)
+	if err != nil || len(gone) == 0 {
+		return posts, nil, err
+	}
+	counts := map[Count]int64{}
+	for _, p := range posts {
+		if slices.ContainsFunc(p.Tweet.Symbols, func(symbol string) bool { return gone[dayOf(p.Tweet.Time, symbol, model, p.Tweet.Source)] }) {
+			counts[Count{"scorer", p.Tweet.Source, EventDropped, 0}]++
+		} else {
+			kept = append(kept, p)
+		}
+	}
+	return kept, flatten(counts), nil
 }
 
 func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts []ScoredPost, rows *sentimentColumns) (stored SentimentsStored, err error) {

@@ -14,6 +14,8 @@ import (
 type Stored struct {
 	// Rows were added; Duplicates were there already, or twice in the batch.
 	Rows, Duplicates int64
+	// Refused are of days of which only the windows are kept.
+	Refused int64
 }
 
 // insertTweets takes symbols as text, separated by the unit separator (U+001F, which no symbol may hold): unnest of a
@@ -34,8 +36,12 @@ CROSS JOIN LATERAL coalesce(post.seen_at, account.seen_at) AS deleted
 ON CONFLICT DO NOTHING`
 
 // InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion, or
-// their account's, came first, neither text nor author is stored.
+// their account's, came first, neither text nor author is stored. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Stored, error) {
+	tweets, refused, err := keep(ctx, s, droppedTweets, tweets, func(t *market.Tweet) day { return dayOf(t.Time, "", "", t.Source) })
+	if err != nil {
+		return Stored{}, wrap("store rows", err)
+	}
 	var (
 		time_, received                               []time.Time
 		source, id, author, lang, text, symbols       []string
@@ -52,7 +58,7 @@ func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Store
 		retweets, favours = append(retweets, t.RetweetCount), append(favours, t.FavoriteCount)
 		bySource[t.Source]++
 	}
-	return s.insert(ctx, bySource, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
+	return s.insert(ctx, bySource, refused, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
 		time_, source, id, author, lang, text, symbols, repost, followers, quotes, replies, retweets, favours, received)
 }
 
@@ -61,8 +67,13 @@ INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
 SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::timestamptz[])
 ON CONFLICT DO NOTHING`
 
-// InsertPrices stores trades, with what was counted, in one transaction. Trades stored before change nothing.
+// InsertPrices stores trades, with what was counted, in one transaction. Trades stored before change nothing. Trades of days that are no
+// longer kept are refused and counted.
 func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Stored, error) {
+	prices, refused, err := keep(ctx, s, droppedPrices, prices, func(p *market.Price) day { return dayOf(p.Time, p.Symbol, "", p.Venue) })
+	if err != nil {
+		return Stored{}, wrap("store rows", err)
+	}
 	var (
 		time_, received        []time.Time
 		symbol, venue, tradeID []string
@@ -75,11 +86,12 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		price, volume = append(price, p.Price), append(volume, p.Volume)
 		byVenue[p.Venue]++
 	}
-	return s.insert(ctx, byVenue, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+	return s.insert(ctx, byVenue, refused, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
 }
 
-// insert runs a bulk insert, under a lock where one is given, and the counts of what it did, per source, in one transaction.
-func (s *Store) insert(ctx context.Context, given map[string]int64, lock, sql, returning string, args ...any) (Stored, error) {
+// insert runs a bulk insert, under a lock where one is given, and the counts of what it did, and of what was refused before, per source, in
+// one transaction.
+func (s *Store) insert(ctx context.Context, given, refused map[string]int64, lock, sql, returning string, args ...any) (Stored, error) {
 	var stored Stored
 	var counts []Count
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -105,6 +117,10 @@ func (s *Store) insert(ctx context.Context, given map[string]int64, lock, sql, r
 				Count{"writer", source, "stored", added[source]}, Count{"writer", source, "duplicate", given - added[source]})
 			stored.Rows += added[source]
 			stored.Duplicates += given - added[source]
+		}
+		for source, n := range refused {
+			counts = append(counts, Count{"writer", source, EventDropped, n})
+			stored.Refused += n
 		}
 		return addCounts(ctx, tx, counts)
 	})

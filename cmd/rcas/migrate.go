@@ -33,6 +33,9 @@ server of your own is not changed unless you say so here.`,
 			if err := a.store.SaveAssets(cmd.Context(), s.file.Assets); err != nil {
 				return err
 			}
+			if err := a.setRetention(cmd.Context()); err != nil {
+				return err
+			}
 			return printVersion(cmd, a.store.URL())
 		},
 	}

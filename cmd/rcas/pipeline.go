@@ -42,7 +42,7 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 		return err
 	}
 	if p.write {
-		if err := a.loadAssets(ctx); err != nil {
+		if err := errors.Join(a.loadAssets(ctx), a.checkRetention(ctx)); err != nil {
 			return err
 		}
 	}

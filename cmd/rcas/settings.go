@@ -48,6 +48,8 @@ type file struct {
 	Sources map[string]sourceConfig `yaml:"sources"`
 	// KeepUnmapped stores posts that speak of no known coin instead of dropping them.
 	KeepUnmapped bool `yaml:"keep_unmapped"`
+	// Keep says how long raw rows are kept.
+	Keep keepConfig `yaml:"keep"`
 	// Alerts is the rule by which divergences become alerts.
 	Alerts alertsConfig `yaml:"alerts"`
 }
@@ -213,6 +215,9 @@ func (s *settings) readFile() error {
 	}
 	if err := readYAML(text, &s.file); err != nil {
 		return fmt.Errorf("configuration %s: %w", s.configFile, err)
+	}
+	if err := s.file.Keep.keep().Validate(); err != nil {
+		return fmt.Errorf("configuration %s: keep: %w", s.configFile, err)
 	}
 	if len(s.file.Assets) == 0 {
 		s.file.Assets, err = market.DefaultAssets()
