@@ -32,6 +32,9 @@ type DoorConfig struct {
 	Now func() time.Time
 	// Clock hears the times of live feeds. Nil: nobody asks whose clock is wrong.
 	Clock *Clock
+	// Room returns an error as long as there is no room for more: sources wait, before the disk is full and the database stops. It is asked
+	// for every message. Nil: there always is.
+	Room func() error
 	// Metrics may be nil.
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
@@ -40,7 +43,8 @@ type DoorConfig struct {
 // Door is the [Sink] through which everything enters RCAS: it makes posts and trades storable, drops what is not and counts why,
 // maps posts to coins, and publishes.
 type Door struct {
-	cfg DoorConfig
+	cfg  DoorConfig
+	full *telemetry.Fault
 
 	publishing sync.Mutex
 	publisher  *stream.Publisher
@@ -67,7 +71,10 @@ func NewDoor(cfg DoorConfig) *Door {
 	if cfg.Known == nil {
 		cfg.Known = func(string) bool { return true }
 	}
-	return &Door{cfg: cfg, publisher: cfg.Stream.Publisher(), counts: map[string]map[string]int64{}, logged: map[string]bool{},
+	if cfg.Room == nil {
+		cfg.Room = func() error { return nil }
+	}
+	return &Door{cfg: cfg, full: cfg.Metrics.Fault(cfg.Log, "sources wait for room"), publisher: cfg.Stream.Publisher(), counts: map[string]map[string]int64{}, logged: map[string]bool{},
 		venues: map[string]bool{}}
 }
 
@@ -101,6 +108,9 @@ func (d *Door) Tweet(ctx context.Context, t *market.Tweet) error {
 	if t.Lang == "" {
 		t.Lang = d.cfg.Detect(t.Text)
 	}
+	if err := d.wait(ctx); err != nil {
+		return err
+	}
 	d.Count(t.Source, eventPublished, 1)
 	d.publishing.Lock()
 	defer d.publishing.Unlock()
@@ -125,6 +135,9 @@ func (d *Door) Price(ctx context.Context, p *market.Price) error {
 		d.drop(ctx, p.Venue, "unknown symbol")
 		return nil
 	}
+	if err := d.wait(ctx); err != nil {
+		return err
+	}
 	d.Count(p.Venue, eventPublished, 1)
 	d.publishing.Lock()
 	defer d.publishing.Unlock()
@@ -137,6 +150,23 @@ func (d *Door) Delete(ctx context.Context, source, id string) error {
 	d.publishing.Lock()
 	defer d.publishing.Unlock()
 	return d.publisher.Tweet(ctx, &market.Tweet{Source: source, ID: id, Deleted: true, ReceivedAt: d.cfg.Now().UTC()})
+}
+
+// roomCheck is how often a source that waits asks again.
+const roomCheck = time.Second
+
+// wait returns when there is room.
+func (d *Door) wait(ctx context.Context) error {
+	for err := d.cfg.Room(); err != nil; err = d.cfg.Room() {
+		d.full.Failed(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(roomCheck):
+		}
+	}
+	d.full.Over()
+	return nil
 }
 
 // received is when the message reached RCAS, never before it was sent: a feed's clock may run ahead of ours.

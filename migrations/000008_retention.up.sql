@@ -107,6 +107,22 @@ BEGIN
 END $$;
 COMMENT ON PROCEDURE rcas.drop_old IS 'Job: drops chunks of raw rows that were made longer ago than the table retention says. Windows stay.';
 
+CREATE TABLE database_sizes (
+    time  timestamptz PRIMARY KEY DEFAULT now(),
+    bytes bigint NOT NULL
+);
+COMMENT ON TABLE database_sizes IS 'What the database takes on disk, noted every hour for a year: how fast it grows.';
+COMMENT ON COLUMN database_sizes.time IS 'When it was noted.';
+COMMENT ON COLUMN database_sizes.bytes IS 'Size of all tables and indexes; the log of changes (WAL) is not in it.';
+GRANT SELECT ON database_sizes TO rcas_writer, rcas_reader;
+
+CREATE PROCEDURE rcas.note_size(job_id integer, config jsonb) LANGUAGE sql AS $$
+    INSERT INTO public.database_sizes SELECT now(), pg_database_size(current_database());
+    DELETE FROM public.database_sizes WHERE time < now() - INTERVAL '1 year';
+$$;
+COMMENT ON PROCEDURE rcas.note_size IS 'Job: notes the size of the database.';
+
 SELECT rcas.apply_retention();
+SELECT add_job('rcas.note_size', INTERVAL '1 hour');
 SELECT add_job('rcas.drop_old', INTERVAL '1 day');
 SELECT add_job('rcas.refresh_archive', INTERVAL '5 minutes');

@@ -84,7 +84,11 @@ func (s *Store) connect(ctx context.Context) error {
 	if err := s.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
 	}
-	return nil
+	warnings, err := s.CheckServer(ctx)
+	for _, w := range warnings {
+		s.log.Warn(w)
+	}
+	return err
 }
 
 // Pool gives ad hoc SQL a connection.

@@ -233,6 +233,6 @@ func (a *app) door(clock *ingestor.Clock) *ingestor.Door {
 	return ingestor.NewDoor(ingestor.DoorConfig{
 		Stream: a.stream, Matcher: market.NewMatcher(a.settings.file.Assets), Detect: detectLanguage,
 		KeepUnmapped: a.settings.file.KeepUnmapped, Known: func(symbol string) bool { return known[symbol] },
-		Now: time.Now, Clock: clock, Metrics: a.settings.metrics, Log: a.settings.log,
+		Now: time.Now, Clock: clock, Room: a.room(), Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
