@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +45,9 @@ the same files again changes nothing; with --rebase now they are events of anoth
 	var scoring scoringFlags
 	scoring.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(replayMemory)
+		}
 		cfg := archive.Config{Paths: args, Log: s.log}
 		var err error
 		if cfg.Speed, err = parseSpeed(*speed); err != nil {
@@ -78,6 +83,9 @@ the same files again changes nothing; with --rebase now they are events of anoth
 	}
 	return cmd
 }
+
+// replayMemory is where a replay begins to collect garbage more often, in bytes: what it holds of files is far below.
+const replayMemory = 256 << 20
 
 // unread is the error of a replay that files were left out of; nil for none.
 func unread(files int64) error {

@@ -199,6 +199,35 @@ func TestRefusedContainers(t *testing.T) {
 	}
 }
 
+// A window of half a GiB takes no more memory than what is in the file, and a file with more in it is refused, with what to do.
+func TestLongWindows(t *testing.T) {
+	t.Parallel()
+	long := func(content string, times int) string {
+		var b bytes.Buffer
+		z, err := zstd.NewWriter(&b, zstd.WithWindowSize(1<<29), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true),
+			zstd.WithEncoderLevel(zstd.SpeedFastest))
+		require.NoError(t, err)
+		for range times {
+			_, err = io.WriteString(z, content)
+			require.NoError(t, err)
+		}
+		require.NoError(t, z.Close())
+		return b.String()
+	}
+	line := `{"id":"1","time":"2024-05-01T12:00:00Z","text":"` + strings.Repeat("x", 1<<20) + `"}` + "\n"
+	require.EqualValues(t, 1<<29, window([]byte(long(line, 3))))
+	sink, stats, err := readFrom(t, "small", strings.NewReader(long(line, 3)))
+	require.NoError(t, err)
+	require.Empty(t, stats.Errors)
+	require.Len(t, sink.order, 3)
+
+	sink, stats, err = readFrom(t, "large", strings.NewReader(long(line, maxLongContent>>20+1)))
+	require.NoError(t, err)
+	require.Empty(t, sink.order)
+	require.Len(t, stats.Errors, 1)
+	require.Contains(t, stats.Errors[0], "zstd -dc --long=31 FILE | rcas replay -")
+}
+
 // Whatever is cut off or broken, what came before the damage is there, it is said that there is damage, and a file behind it is
 // read too.
 func TestTruncatedContainers(t *testing.T) {

@@ -58,12 +58,12 @@ func unpackLong(in io.Reader) (io.ReadCloser, error) {
 	if len(packed) > maxLongContent {
 		return nil, errLongWindow
 	}
-	z, newErr := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxLongContent), zstd.WithDecoderMaxWindow(2<<30))
+	z, newErr := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(2<<30))
 	if newErr != nil {
 		return nil, newErr
 	}
 	defer z.Close()
-	content, decodeErr := z.DecodeAll(packed, nil)
+	content, decodeErr := z.DecodeAll(packed, make([]byte, 0, maxLongContent)) // which is the window, too
 	if decodeErr != nil && len(content) == 0 || errors.Is(decodeErr, zstd.ErrDecoderSizeExceeded) {
 		return nil, zstdError(decodeErr)
 	}
