@@ -32,3 +32,22 @@ func TestReplayReportsPricesAsPrices(t *testing.T) {
 	require.Contains(t, first, "unknown symbol: "+filepath.Join(dir, "bars.csv")+":4")
 	require.Contains(t, first, "unmapped: "+filepath.Join(dir, "posts.ndjson")+":1")
 }
+
+// A dry run tells what files are taken for and makes no database. A refused file is an error, with the sentence that a replay says.
+func TestDryRun(t *testing.T) {
+	dir, data := t.TempDir(), filepath.Join(t.TempDir(), "data")
+	good, bad := filepath.Join(dir, "BTC-USD.csv"), filepath.Join(dir, "news.csv")
+	require.NoError(t, os.WriteFile(good, []byte("Date,Open,High,Low,Close,Adj Close,Volume\n2021-05-10,5,6,4,5,5,9\n"), 0o600))
+	require.NoError(t, os.WriteFile(bad, []byte("id,title,publication,date\n1,Coins fall,The Daily,2021-05-10\n"), 0o600))
+	out := must(t, "replay", "--dry-run", "--data-dir", data, good)
+	require.Contains(t, out, "taken for  Yahoo's prices")
+	require.Contains(t, out, "Yahoo counts volumes in dollars")
+	out, err := rcas(t, "replay", "--dry-run", "--json", "--data-dir", data, good, bad)
+	require.ErrorContains(t, err, "a file was refused")
+	require.Contains(t, out, "give --source news")
+	out = must(t, "replay", "--dry-run", "--source", "news", "--data-dir", data, bad)
+	require.Contains(t, out, "newspaper articles")
+	require.NoDirExists(t, data)
+	_, err = rcas(t, "replay", "--dry-run", "--timezone", "CST", "--data-dir", data, good)
+	require.ErrorContains(t, err, "--timezone")
+}
