@@ -89,3 +89,4 @@ func (nowhere) Delete(context.Context, string, string) error { return nil }
 func (nowhere) Drop(string, string)                          {}
 func (nowhere) Count(string, string, int64)                  {}
 func (nowhere) Flush(context.Context) error                  { return nil }
+func (nowhere) Sync(context.Context) error                   { return nil }
