@@ -15,27 +15,27 @@ import (
 
 // keepConfig says how long raw rows are kept. What is left out stays as the database has it.
 type keepConfig struct {
-	Trades age `yaml:"trades"`
-	Posts  age `yaml:"posts"`
+	Trades kept `yaml:"trades"`
+	Posts  kept `yaml:"posts"`
 }
 
 func (c keepConfig) keep() store.Keep {
 	return store.Keep{Trades: time.Duration(c.Trades), Posts: time.Duration(c.Posts)}
 }
 
-// age is a time in days or years ("90d", "2y"), or "forever".
-type age time.Duration
+// kept is a time in days or years ("90d", "2y"), or "forever".
+type kept time.Duration
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
-func (a *age) UnmarshalYAML(node *yaml.Node) error {
+func (a *kept) UnmarshalYAML(node *yaml.Node) error {
 	if node.Value == "forever" {
-		*a = age(store.Forever)
+		*a = kept(store.Forever)
 		return nil
 	}
 	for unit, days := range map[string]int{"d": 1, "y": 365} {
 		number, ok := strings.CutSuffix(node.Value, unit)
 		if n, err := strconv.Atoi(number); ok && err == nil && n > 0 && n <= 36500/days {
-			*a = age(time.Duration(n*days) * 24 * time.Hour)
+			*a = kept(time.Duration(n*days) * 24 * time.Hour)
 			return nil
 		}
 	}
