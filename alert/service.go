@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
+
+	"rcas/telemetry"
 )
 
 // Rule is a divergence rule, with the meaning of the arguments of divergence(). Zero values stand for the defaults given.
@@ -44,6 +46,11 @@ type Config struct {
 	// Webhook is an http or https URL that takes a POST with an [Alert] as JSON; empty: none. It may hold a secret and is never
 	// logged.
 	Webhook string
+	// Inside lets the webhook lie on this machine or in a private network. Without it, whoever can set its address could make RCAS post to
+	// what is reachable from here only.
+	Inside bool
+	// Metrics may be nil.
+	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 }
 
@@ -90,11 +97,12 @@ func New(cfg Config, db *pgxpool.Pool, conn *nats.Conn) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{cfg: cfg, db: db, nats: conn, http: &http.Client{Timeout: postTimeout}}, nil
+	return &Service{cfg: cfg, db: db, nats: conn, http: client(cfg.Inside)}, nil
 }
 
 // Run looks at each tick until ctx ends. What fails is logged, and tried again at the next tick; only [ErrBadRule] ends it.
 func (s *Service) Run(ctx context.Context) error {
+	fault := s.cfg.Metrics.Fault(s.cfg.Log, "cannot look for alerts, or tell of them; trying again")
 	ticker := time.NewTicker(s.cfg.Every)
 	defer ticker.Stop()
 	for {
@@ -102,8 +110,10 @@ func (s *Service) Run(ctx context.Context) error {
 		if errors.Is(err, ErrBadRule) {
 			return err
 		}
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("cannot look for alerts, or tell of them; trying again", "error", err)
+		if err == nil {
+			fault.Over()
+		} else if ctx.Err() == nil {
+			fault.Failed(err)
 		}
 		select {
 		case <-ctx.Done():

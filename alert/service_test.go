@@ -122,7 +122,7 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 	s := newDatabase(t)
 	heard, conn := listen(t)
 	hook, url := serve(t)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1}, s.Pool(), conn)
+	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
 	require.NoError(t, err)
 	for hour := 25; hour < 48; hour++ {
 		require.NoError(t, service.Look(t.Context(), at(hour)))
@@ -151,7 +151,7 @@ func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {
 	s := newDatabase(t)
 	heard, conn := listen(t)
 	hook, url := serve(t, http.StatusInternalServerError, http.StatusTooManyRequests)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1}, s.Pool(), conn)
+	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
 	require.NoError(t, err)
 	before := storetest.Value[time.Time](t, s, `SELECT now()`)
 	require.ErrorContains(t, service.Look(t.Context(), at(fires)), "500")
@@ -178,7 +178,7 @@ func TestWebhookThatRefusesIsLeftAlone(t *testing.T) {
 	s := newDatabase(t)
 	_, conn := listen(t)
 	hook, url := serve(t, http.StatusNotFound)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url + "/secret", Settle: -1}, s.Pool(), conn)
+	service, err := alert.New(alert.Config{Rule: rule, Webhook: url + "/secret", Settle: -1, Inside: true}, s.Pool(), conn)
 	require.NoError(t, err)
 	err = service.Look(t.Context(), at(fires))
 	require.ErrorContains(t, err, "404")
@@ -189,7 +189,7 @@ func TestWebhookThatRefusesIsLeftAlone(t *testing.T) {
 	require.Equal(t, map[string]int{"2": 1}, hook.taken)
 	require.Equal(t, 2, hook.asked)
 
-	gone, err := alert.New(alert.Config{Rule: rule, Webhook: "http://127.0.0.1:1/secret", Settle: -1}, s.Pool(), conn)
+	gone, err := alert.New(alert.Config{Rule: rule, Webhook: "http://127.0.0.1:1/secret", Settle: -1, Inside: true}, s.Pool(), conn)
 	require.NoError(t, err)
 	storetest.Exec(t, s, `UPDATE alerts SET delivered_at = NULL, next_attempt = now()`)
 	err = gone.Look(t.Context(), at(fires))
@@ -205,7 +205,7 @@ func TestTwoServicesTellOnce(t *testing.T) {
 	hook, url := serve(t)
 	var wg sync.WaitGroup
 	for range 4 {
-		service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1}, s.Pool(), conn)
+		service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
 		require.NoError(t, err)
 		wg.Go(func() {
 			for range 3 {

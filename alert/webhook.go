@@ -7,15 +7,46 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // errRefused means that trying again is no use.
 var errRefused = errors.New("refused for good")
+
+// errInside means that the webhook lies where it must not.
+var errInside = errors.New("it lies inside this network, which a webhook may reach only where RCAS_WEBHOOK_INSIDE=1 is set")
+
+// shared is the address space between customers and their provider (RFC 6598), which is private as well.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// client posts to the whole Internet, and inside only where that is allowed. The address is looked at when the connection is made: a name
+// may mean another one by then, and an answer may send us elsewhere.
+func client(inside bool) *http.Client {
+	dialer := &net.Dialer{Timeout: postTimeout}
+	if !inside {
+		dialer.Control = func(_, address string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return err
+			}
+			ip := at.Addr().Unmap()
+			if !ip.IsGlobalUnicast() || ip.IsPrivate() || shared.Contains(ip) {
+				return errInside
+			}
+			return nil
+		}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = dialer.DialContext
+	return &http.Client{Timeout: postTimeout, Transport: transport}
+}
 
 // deliver posts to the webhook what it has not taken, until it fails.
 func (s *Service) deliver(ctx context.Context) error {

@@ -36,7 +36,8 @@ type pipeline struct {
 // run works until ctx ends or a part fails for good. The database's jobs run wherever the embedded database is served.
 func (a *app) run(ctx context.Context, p pipeline) error {
 	alerts, err := alert.New(alert.Config{
-		Rule: a.settings.file.Alerts.rule(), Webhook: a.settings.env["RCAS_WEBHOOK_URL"], Log: a.settings.log,
+		Rule: a.settings.file.Alerts.rule(), Webhook: a.settings.env["RCAS_WEBHOOK_URL"],
+		Inside: a.settings.env["RCAS_WEBHOOK_INSIDE"] == "1", Metrics: a.settings.metrics, Log: a.settings.log,
 	}, a.store.Pool(), a.stream.Conn())
 	if err != nil {
 		return err

@@ -181,3 +181,17 @@ func TestSecretsOfTheirOwn(t *testing.T) {
 		require.Contains(t, string(out), want)
 	}
 }
+
+// TestBackupOfTheEmbedded copies the data directory of a stopped rcas, as docs/operations.md says: all is there, and what comes again is
+// not stored twice.
+func TestBackupOfTheEmbedded(t *testing.T) {
+	t.Parallel()
+	dir, backup := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	archive := writeArchive(t, 300)
+	must(t, append([]string{"replay", "--data-dir", dir}, archive...)...)
+	require.NoError(t, os.CopyFS(backup, os.DirFS(dir)))
+	want := sqlRows(t, []string{"--data-dir", dir}, contents)
+	require.Equal(t, want, sqlRows(t, []string{"--data-dir", backup}, contents))
+	must(t, append([]string{"replay", "--data-dir", backup}, archive...)...)
+	require.Equal(t, want, sqlRows(t, []string{"--data-dir", backup}, contents))
+}
