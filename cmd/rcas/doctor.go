@@ -215,5 +215,5 @@ func (d *doctor) process(ctx context.Context) {
 	}
 }
 
-// age writes how long ago something was.
-func age(at time.Time) string { return time.Since(at).Round(time.Second).String() + " ago" }
+// ago writes how long ago something was.
+func ago(at time.Time) string { return time.Since(at).Round(time.Second).String() + " ago" }

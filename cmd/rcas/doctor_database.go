@@ -152,7 +152,7 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 	for _, j := range jobs {
 		last := "never done"
 		if j.Finished != nil {
-			last = "last done " + age(*j.Finished)
+			last = "last done " + ago(*j.Finished)
 		}
 		d.add("jobs", fail, fmt.Sprintf("%s: %s, %s", j.Name, j.Status, last),
 			"SELECT * FROM timescaledb_information.job_errors ORDER BY finish_time DESC tells why; SELECT alter_job(…, scheduled => true) starts one that was stopped")
