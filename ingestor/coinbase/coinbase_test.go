@@ -1,10 +1,12 @@
 package coinbase_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -96,6 +98,86 @@ func TestDelisted(t *testing.T) {
 	require.NoError(t, <-ended)
 	require.Positive(t, refused.Load())
 	require.Positive(t, sink.Counter("refused"))
+}
+
+// TestRefusedProduct: what the feed refuses, though it is listed, is left out and named once, whether the venue names it or not; the
+// others are read. It is tried again, and read when it is taken.
+func TestRefusedProduct(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		bad    []string
+		reason func(bad string) string
+	}{
+		"named":   {[]string{"RLC-USD"}, func(bad string) string { return bad + " is not a valid product" }},
+		"two":     {[]string{"RLC-USD", "ETH-USD"}, func(bad string) string { return bad + " is not a valid product" }},
+		"unnamed": {[]string{"RLC-USD", "ETH-USD"}, func(string) string { return "one of the products is not valid" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var mended atomic.Bool
+			var id atomic.Int64
+			server := feedtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/" {
+					listed := []map[string]string{}
+					for _, base := range []string{"BTC", "ETH", "RLC", "SOL"} {
+						listed = append(listed, map[string]string{"id": base + "-USD", "base_currency": base, "quote_currency": "USD", "status": "online"})
+					}
+					_ = json.NewEncoder(w).Encode(listed)
+					return
+				}
+				ws, err := websocket.Accept(w, r, nil)
+				if err != nil {
+					return
+				}
+				defer ws.CloseNow()
+				var wanted struct {
+					Products []string `json:"product_ids"`
+				}
+				_, text, _ := ws.Read(r.Context())
+				_ = json.Unmarshal(text, &wanted)
+				ctx := ws.CloseRead(r.Context())
+				for _, bad := range test.bad {
+					if !mended.Load() && slices.Contains(wanted.Products, bad) {
+						_ = ws.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"error","message":"Failed to subscribe","reason":%q}`, test.reason(bad)))
+						<-ctx.Done()
+						return
+					}
+				}
+				for ctx.Err() == nil {
+					for _, product := range wanted.Products {
+						_ = ws.Write(ctx, websocket.MessageText, match("match", exchangetest.Trade{
+							Product: product, ID: id.Add(1), Time: time.Now().UTC(), Price: "5", Volume: "1",
+						}))
+					}
+					_ = feed.Sleep(ctx, 5*time.Millisecond)
+				}
+			}))
+			sink, log := feedtest.NewSink(), new(bytes.Buffer)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			source := coinbase.New(exchange.Config{
+				URL: "ws" + strings.TrimPrefix(server.URL, "http"), RESTURL: server.URL, Symbols: []string{"BTC", "ETH", "RLC", "SOL"},
+				HTTP: server.Client(), Log: slog.New(slog.NewTextHandler(log, nil)),
+				Timing: exchange.Timing{Requests: 1000, Settle: time.Hour, Ladder: feed.Ladder{First: time.Millisecond, Max: 5 * time.Millisecond},
+					Relist: feed.Ladder{First: 300 * time.Millisecond, Max: 300 * time.Millisecond, Exact: true}},
+			})
+			go func() { ended <- source.Run(ctx, sink) }()
+			read := func(symbol string) bool { return !source.Report().Newest[symbol].IsZero() }
+			require.Eventually(t, func() bool { return read("BTC") && read("SOL") }, time.Minute, time.Millisecond, "the others are read")
+			for _, bad := range test.bad {
+				symbol, _, _ := strings.Cut(bad, "-")
+				require.Contains(t, source.Report().LeftOut[symbol], "the venue refuses "+bad)
+				require.False(t, read(symbol))
+			}
+			mended.Store(true)
+			require.Eventually(t, func() bool { return read("RLC") && read("ETH") && len(source.Report().LeftOut) == 0 }, time.Minute, time.Millisecond)
+			cancel()
+			require.NoError(t, <-ended)
+			for _, bad := range test.bad {
+				require.Equal(t, 1, strings.Count(log.String(), "why=\"the venue refuses "+bad), log.String())
+			}
+		})
+	}
 }
 
 func match(kind string, t exchangetest.Trade) []byte {

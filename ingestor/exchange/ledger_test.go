@@ -165,3 +165,87 @@ func FuzzNumber(f *testing.F) {
 		require.False(t, math.IsNaN(float64(n)) || math.IsInf(float64(n), 0), "%q", text)
 	})
 }
+
+// TestLedgerAsksAgainForWhatCameTooEarly: trades that were refused because they lie ahead of this machine's clock are missing, from the
+// very first on, and are not asked for before their time. One whose time a later trade belies is given up like any other.
+func TestLedgerAsksAgainForWhatCameTooEarly(t *testing.T) {
+	t.Parallel()
+	count := tally{}
+	l := newLedger(count.add, func(Gap, string) {})
+	now := time.Now()
+	ahead := func(id int64, by time.Duration) Trade { return Trade{Product: "P", ID: id, Time: now.Add(by).Round(0)} }
+	l.early(ahead(10, time.Hour), now)
+	l.early(ahead(11, time.Hour), now)
+	l.early(ahead(13, time.Hour), now)
+	require.EqualValues(t, 4, l.missing(), "12 was skipped")
+	_, ok, wait := l.next(now)
+	require.False(t, ok)
+	require.LessOrEqual(t, wait, earlyLook, "the clock may be set right at any time")
+
+	right := now.Add(time.Hour) // the clock is set right
+	gap, ok, _ := l.next(right)
+	require.True(t, ok)
+	require.Equal(t, Gap{Product: "P", From: 10, To: 13, After: gap.After}, gap)
+	require.True(t, gap.After.Before(ahead(10, time.Hour).Time), "Kraken pages by time, exclusively")
+	for range 50 { // it is not quite right after all: such answers do not use up tries
+		_, _, _ = l.next(right.Add(time.Minute))
+		l.early(ahead(10, time.Hour), now)
+		l.asked(gap, false, Timing{Tries: 3, Patience: time.Hour}, 0)
+	}
+	for id := int64(10); id <= 13; id++ {
+		l.enter(ahead(id, time.Hour), fromREST, now)
+	}
+	require.Zero(t, l.missing())
+	require.Zero(t, count["lost"])
+
+	l.early(Trade{Product: "P", ID: 14, Time: now.AddDate(70, 0, 0)}, now) // a broken time
+	require.True(t, l.enter(ahead(15, time.Hour), fromFeed, now), "there is something to ask for")
+	for range 3 {
+		gap, ok, _ := l.next(right.Add(time.Minute))
+		require.True(t, ok, "there is no use in waiting for that time")
+		require.EqualValues(t, 14, gap.From)
+		l.early(Trade{Product: "P", ID: 14, Time: now.AddDate(70, 0, 0)}, now)
+		l.asked(gap, false, Timing{Tries: 3, Patience: time.Hour}, 0)
+	}
+	require.Zero(t, l.missing())
+	require.EqualValues(t, 1, count["lost"])
+	require.Equal(t, count["missed"], count["repaired"]+count["lost"])
+}
+
+// TestLedgerAsksForManyGapsAtOnce: an answer reaches over all gaps within a page, and each has its own tries.
+func TestLedgerAsksForManyGapsAtOnce(t *testing.T) {
+	t.Parallel()
+	count := tally{}
+	l := newLedger(count.add, func(Gap, string) {})
+	for id := int64(2); id <= 2000; id += 2 {
+		l.enter(trade(id), fromFeed, time.Time{})
+	}
+	l.enter(trade(2002), fromFeed, time.Now().Add(time.Hour)) // not due
+	requests := 0
+	for {
+		gap, ok, _ := l.next(time.Now())
+		if !ok {
+			break
+		}
+		requests++
+		for id := gap.From; id <= gap.To; id++ {
+			if missed := trade(id); l.seeks(missed) && id != 501 {
+				l.enter(missed, fromREST, time.Time{})
+			}
+		}
+		l.asked(gap, false, Timing{Tries: 4}, 0)
+	}
+	require.LessOrEqual(t, requests, 6)
+	require.EqualValues(t, 1, count["lost"], "501, after its tries")
+	require.Zero(t, l.missing(), "2001, which was not due, came with the others")
+	require.EqualValues(t, 999, count["repaired"])
+}
+
+func TestNamesWholeProductsOnly(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"BTC-USD is not a valid product": true, "not valid: WBTC-USD, BTC-USD": true, "WBTC-USD": false, "BTC-USDT is delisted": false, "": false,
+	} {
+		require.Equal(t, want, names(text, "BTC-USD"), text)
+	}
+}

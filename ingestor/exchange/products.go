@@ -37,6 +37,8 @@ type catalogue struct {
 	same     int               // lists in a row that said the same
 	resumed  int               // times that a product began to trade
 	refused  map[string]*refusal
+	retry    bool      // the next connection tries refused products again; without one that reads beside it, the others would wait
+	single   bool      // and of these one at a time, since the venue does not name what it refuses
 	said     time.Time // when the log last told of a refusal of something else
 	suspect  bool      // a product that was not named is refused
 	probed   time.Time // when that was last looked into
@@ -52,25 +54,45 @@ type refusal struct {
 type subscription struct {
 	products []string          // sorted
 	symbols  map[string]string // by product
-	retried  map[string]bool   // products that the venue refused before
+	retried  map[string]bool   // those that the venue refused before, and has not accepted yet
 	resumed  int               // see catalogue
 }
 
-// subscription returns what is to be asked for now.
-func (r *reader) subscription() subscription {
+// subscription returns what is to be asked for now, refused products that are due among them where retry says so or nothing else is left.
+func (r *reader) subscription(retry bool) subscription {
 	c := &r.catalogue
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := subscription{symbols: c.symbols, retried: map[string]bool{}, resumed: c.resumed}
+	var due []string
 	for _, l := range c.listings {
-		refusal := c.refused[l.Product]
-		if refusal != nil && time.Now().Before(refusal.until) {
-			continue
+		switch refusal := c.refused[l.Product]; {
+		case refusal == nil:
+			s.products = append(s.products, l.Product)
+		case time.Now().After(refusal.until):
+			due = append(due, l.Product)
 		}
-		s.products = append(s.products, l.Product)
-		s.retried[l.Product] = refusal != nil
 	}
+	if !retry && len(s.products) > 0 {
+		return s
+	}
+	if c.single && len(due) > 1 {
+		due = []string{slices.MinFunc(due, func(a, b string) int { return c.refused[a].until.Compare(c.refused[b].until) })}
+	}
+	for _, product := range due {
+		s.retried[product] = true
+	}
+	s.products = slices.Sorted(slices.Values(append(s.products, due...)))
 	return s
+}
+
+// mayRetry tells whether the next connection may try refused products again, once.
+func (c *catalogue) mayRetry() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	may := c.retry
+	c.retry = false
+	return may
 }
 
 // list asks the venue for its products if that is due: at first, when the list is old, or after a refusal.
@@ -191,7 +213,10 @@ func (r *reader) watch(ctx context.Context, session *feed.Session, now subscript
 		case <-timer.C:
 		}
 		_ = r.list(ctx) // the state has the error
-		if s := r.subscription(); s.resumed != now.resumed || !slices.Equal(s.products, now.products) {
+		if s := r.subscription(true); s.resumed != now.resumed || !slices.Equal(s.products, now.products) {
+			c.mu.Lock()
+			c.retry = true
+			c.mu.Unlock()
 			session.Handover()
 			return
 		}
@@ -225,6 +250,12 @@ func (r *reader) refuse(reason string, s subscription, ended error) error {
 	for _, product := range s.products {
 		if names(reason, product) {
 			named = true
+			c.leaveOut(r, product, reason)
+		}
+	}
+	if ended != nil && !named && len(s.retried) > 0 { // it means one of those that it refused before
+		named, c.single = true, true
+		for product := range s.retried {
 			c.leaveOut(r, product, reason)
 		}
 	}
@@ -264,7 +295,7 @@ func (r *reader) accept(s subscription, product string) {
 	if !s.retried[product] {
 		return
 	}
-	s.retried[product] = false
+	delete(s.retried, product)
 	c := &r.catalogue
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -327,7 +358,7 @@ func (r *reader) probe(ctx context.Context, session *feed.Session, s subscriptio
 		c.leaveOut(r, product, reason)
 	}
 	c.mu.Unlock()
-	return r.subscription()
+	return r.subscription(false)
 }
 
 var errAnswered = errors.New("the venue has answered")

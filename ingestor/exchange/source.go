@@ -98,7 +98,7 @@ func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error
 	if err := r.list(sctx); err != nil {
 		return err
 	}
-	subscription := r.probe(sctx, session, r.subscription())
+	subscription := r.probe(sctx, session, r.subscription(r.catalogue.mayRetry()))
 	if len(subscription.products) == 0 {
 		return fmt.Errorf("%s refuses all of the coins wanted", r.name)
 	}

@@ -9,12 +9,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/stretchr/testify/require"
 
+	"rcas/ingestor/exchange"
 	"rcas/ingestor/exchange/exchangetest"
+	"rcas/ingestor/feed"
+	"rcas/ingestor/feed/feedtest"
 	"rcas/ingestor/kraken"
 )
 
@@ -35,6 +40,55 @@ func TestMisbehavingVenue(t *testing.T) {
 		Encode:     func(trades []exchangetest.Trade) [][]byte { return [][]byte{message("update", trades)} },
 		Heartbeats: func([]string) [][]byte { return [][]byte{[]byte(`{"channel":"heartbeat"}`)} },
 	}, kraken.New)
+}
+
+// TestHaltedAtTheStart: pairs in maintenance when the client starts are named, and read as soon as they trade, whether the feed minds that
+// they were subscribed to before or wants it done again.
+func TestHaltedAtTheStart(t *testing.T) {
+	t.Parallel()
+	var open atomic.Bool
+	server := feedtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v2" {
+			status := map[bool]string{false: "cancel_only", true: "online"}[open.Load()]
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": []string{}, "result": map[string]any{
+				"XXBTZUSD": map[string]string{"wsname": "XBT/USD", "status": "online"}, "SOLUSD": map[string]string{"wsname": "SOL/USD", "status": status},
+			}})
+			return
+		}
+		ws, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer ws.CloseNow()
+		_, subscription, _ := ws.Read(r.Context())
+		ctx, trades := ws.CloseRead(r.Context()), []string{"BTC/USD"}
+		if open.Load() && strings.Contains(string(subscription), "SOL/USD") {
+			trades = append(trades, "SOL/USD")
+		}
+		for id := int64(1); ctx.Err() == nil; id++ {
+			for _, product := range trades {
+				_ = ws.Write(ctx, websocket.MessageText, message("update", []exchangetest.Trade{
+					{Product: product, ID: id, Time: time.Now().UTC(), Price: "5", Volume: "1"},
+				}))
+			}
+			_ = feed.Sleep(ctx, 5*time.Millisecond)
+		}
+	}))
+	source := kraken.New(exchange.Config{
+		URL: "ws" + strings.TrimPrefix(server.URL, "http") + "/v2", RESTURL: server.URL, Symbols: []string{"BTC", "SOL"}, HTTP: server.Client(),
+		Timing: exchange.Timing{Requests: 1000, Settle: time.Hour, Ladder: feed.Ladder{First: time.Millisecond, Max: 5 * time.Millisecond},
+			Relist: feed.Ladder{First: 20 * time.Millisecond, Max: 20 * time.Millisecond, Exact: true}},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- source.Run(ctx, feedtest.NewSink()) }()
+	require.Eventually(t, func() bool { return !source.Report().Newest["BTC"].IsZero() }, time.Minute, time.Millisecond)
+	require.Contains(t, source.Report().LeftOut["SOL"], "cancel_only")
+	open.Store(true)
+	require.Eventually(t, func() bool { return !source.Report().Newest["SOL"].IsZero() }, time.Minute, time.Millisecond)
+	require.Empty(t, source.Report().LeftOut)
+	cancel()
+	require.NoError(t, <-ended)
 }
 
 func message(kind string, trades []exchangetest.Trade) []byte {

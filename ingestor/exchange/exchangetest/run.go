@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,7 @@ type simulation struct {
 	first    map[string]int64 // by product, the first trade seen
 	end      int              // length of the tape at the end of the misfortunes
 	restarts int
+	behind   atomic.Int64 // nanoseconds that this machine's clock is slow
 }
 
 func newSimulation(t *testing.T, p Protocol, seed uint64, source func(exchange.Config) *exchange.Source) *simulation {
@@ -67,6 +69,7 @@ func newSimulation(t *testing.T, p Protocol, seed uint64, source func(exchange.C
 	if s.venue.Shutdown != nil && seed%3 == 0 {
 		s.config.Lifetime = 100 * time.Millisecond // the planned handover
 	}
+	s.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(s.behind.Load())) }
 	s.sink.Pause = func() {
 		if s.venue.chaos.Strikes("slow sink", 0.002) {
 			time.Sleep(5 * time.Millisecond)
@@ -154,6 +157,10 @@ func (s *simulation) misfortunes() {
 			require.NoError(s.t, s.cursors.SaveCursor(s.t.Context(), s.venue.Venue, saved))
 			s.trade(20)
 			s.start()
+		} else if s.venue.chaos.Strikes("clock behind", 0.1) {
+			s.behind.Store(int64(time.Minute))
+			s.trade(100)
+			s.behind.Store(0)
 		}
 	}
 	s.venue.chaos.Calm()

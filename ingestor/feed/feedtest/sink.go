@@ -20,6 +20,8 @@ import (
 type Sink struct {
 	// Pause, where set, is called for every post and trade: a slow sink sleeps there.
 	Pause func()
+	// Clock, where set, is this machine's: what lies ahead of it is refused as the door refuses it.
+	Clock func() time.Time
 
 	mu        sync.Mutex
 	prices    map[string]market.Price
@@ -49,10 +51,23 @@ func (s *Sink) enter(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// early refuses what lies ahead of the clock.
+func (s *Sink) early(ctx context.Context, at time.Time) bool {
+	if s.Clock == nil || !at.After(s.Clock().Add(market.MaxFuture)) {
+		return false
+	}
+	s.Drop("", ingestor.DropFuture)
+	ingestor.TellDrop(ctx, ingestor.DropFuture)
+	return true
+}
+
 // Tweet keeps a post under source/id.
 func (s *Sink) Tweet(ctx context.Context, t *market.Tweet) error {
 	if err := s.enter(ctx); err != nil {
 		return err
+	}
+	if s.early(ctx, t.Time) {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,6 +86,9 @@ func (s *Sink) Tweet(ctx context.Context, t *market.Tweet) error {
 func (s *Sink) Price(ctx context.Context, p *market.Price) error {
 	if err := s.enter(ctx); err != nil {
 		return err
+	}
+	if s.early(ctx, p.Time) {
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
