@@ -312,6 +312,27 @@ func TestModelsAndCursors(t *testing.T) {
 	require.Equal(t, "2", cursor)
 }
 
+func TestFeedStates(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	want := store.FeedState{
+		Source: "x", State: "waiting", Since: at, Error: "HTTP 503", ErrorAt: at, NextTry: at.Add(time.Minute), LeftOut: map[string]string{"XLM": "why"},
+		Gaps: 2, Missing: 7, Newest: map[string]time.Time{"BTC": at},
+	}
+	require.NoError(t, s.SaveFeedState(t.Context(), store.FeedState{Source: "x", State: "connecting", Since: at}))
+	require.NoError(t, s.SaveFeedState(t.Context(), want))
+	got, err := s.FeedStates(t.Context())
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.WithinDuration(t, time.Now(), got[0].SavedAt, time.Minute)
+	require.WithinDuration(t, want.NextTry, got[0].NextTry, 0)
+	require.WithinDuration(t, want.Since, got[0].Since, 0)
+	require.WithinDuration(t, want.ErrorAt, got[0].ErrorAt, 0)
+	got[0].SavedAt, got[0].NextTry, got[0].Since, got[0].ErrorAt = time.Time{}, want.NextTry, want.Since, want.ErrorAt
+	require.Equal(t, want, got[0])
+}
+
 // Every window equals the same question asked of the raw rows, after late, repeated and out-of-order rows and refreshes in
 // between.
 func TestWindowsEqualRawRows(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"rcas/ingestor"
+	"rcas/ingestor/feed"
 	"rcas/stream"
 	"rcas/telemetry"
 )
@@ -96,6 +98,9 @@ func (a *app) checks(p pipeline) telemetry.Checks {
 	for _, source := range p.sources {
 		if name := source.Name(); !slices.Contains(resting, name) {
 			checks.Ready = append(checks.Ready, telemetry.Check{Name: "feed " + name, Ask: func(context.Context) error {
+				if reporter, ok := source.(ingestor.Reporter); ok && reporter.Report().State == feed.Unreadable {
+					return fmt.Errorf("what %s sends can no longer be read; the log has a message of it", name)
+				}
 				return silent(name, a.settings.metrics.LastMessage(name), started)
 			}})
 		}

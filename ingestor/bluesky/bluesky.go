@@ -35,6 +35,7 @@ import (
 
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
+	"rcas/market"
 	"rcas/store"
 	"rcas/telemetry"
 )
@@ -137,8 +138,10 @@ type reader struct {
 	host    int // index of the host in use
 	inflate inflater
 
-	mu sync.Mutex
-	at position
+	mu       sync.Mutex
+	at       position
+	early    int       // posts in a row that lie ahead of this machine's clock
+	earliest time.Time // when the host saw the first of them
 }
 
 // position is how far the source has read.
@@ -221,6 +224,8 @@ func (r *reader) checkStart(from, first time.Time) {
 // take hands an event on and then advances the position past it.
 func (r *reader) take(ctx context.Context, host string, event Event) error {
 	var err error
+	early := false
+	ctx = ingestor.WithDrops(ctx, func(reason string) { early = reason == ingestor.DropFuture })
 	switch {
 	case event.Post != nil:
 		event.Post.ReceivedAt = time.Now().UTC()
@@ -244,12 +249,47 @@ func (r *reader) take(ctx context.Context, host string, event Event) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if held, err := r.hold(host, event, early); held || err != nil {
+		return err
+	}
 	r.at.URL, r.at.Seq = host, event.Seq
 	// A time ahead of ours is not believed: a cursor in the future would skip what comes until then.
 	if event.Time.After(r.at.Time) && event.Time.Before(time.Now().Add(time.Minute)) {
 		r.at.Time = event.Time
 	}
 	return nil
+}
+
+// earlyLeast is how many posts in a row must lie ahead of this machine's clock before the source stops reading for a while.
+const earlyLeast = 3
+
+// hold keeps the position from moving past posts that were refused because they lie ahead of this machine's clock (early), and tells whether
+// it does. When the clock is right again, by a post that is not refused, or has not been for a few posts, its error ends the session: the
+// next one begins at the first of them. Where the post that is not refused is much older, the others had no sane time.
+func (r *reader) hold(host string, event Event, early bool) (held bool, err error) {
+	switch {
+	case early:
+		if r.early == 0 {
+			r.earliest = event.Time
+		}
+		if r.at.Time.IsZero() { // nothing was read before
+			r.at = position{URL: host, Seq: event.Seq, Time: event.Time}
+		}
+		if r.early++; r.early >= earlyLeast {
+			r.early = 0
+			return true, feed.Later(fmt.Errorf("%w: what comes lies ahead of this machine's clock", feed.ErrAgain), r.cfg.Rewind)
+		}
+		return true, nil
+	case r.early == 0:
+		return false, nil
+	case event.Post == nil, event.Post.Time.Before(event.Time.Add(-market.MaxFuture)): // what is old says nothing of a clock
+		return true, nil
+	}
+	r.early = 0
+	if r.earliest.After(event.Time.Add(market.MaxFuture)) {
+		return false, nil
+	}
+	return true, fmt.Errorf("%w: this machine's clock is right again", feed.ErrAgain)
 }
 
 // isV2 tells the version by the path.

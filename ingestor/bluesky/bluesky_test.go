@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +84,8 @@ func misbehave(t *testing.T, seed uint64, path string) map[string]int64 {
 		urls = append(urls, hosts[i].url(path))
 	}
 	c := newClient(t, urls...)
+	var behind atomic.Int64 // nanoseconds that this machine's clock is slow
+	c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
 	if seed%4 == 0 {
 		c.config.Plain = true
 	}
@@ -109,6 +112,10 @@ func misbehave(t *testing.T, seed uint64, path string) map[string]int64 {
 			require.NoError(t, c.cursors.SaveCursor(t.Context(), bluesky.Source, saved))
 			n.speak(t.Context(), 20)
 			c.start()
+		} else if n.chaos.Strikes("clock behind", 0.15) {
+			behind.Store(int64(time.Minute))
+			n.speak(t.Context(), 50)
+			behind.Store(0)
 		}
 	}
 	n.chaos.Calm()
