@@ -9,24 +9,23 @@ import (
 
 // Rows of a day whose raw rows were dropped (rcas.drop_old) and whose windows remain must not be stored: the windows would be computed anew,
 // from them alone. The windows of a day are there and its raw rows are not: by this one knows such a day, for each coin and feed.
-// $1 to $4 are the days and names asked about, $5 and $6 bound them in time.
+// One day is asked about at a time, $1, for its names $2 to $4: with the time known when the question is planned, it looks into one chunk.
 const (
-	droppedPrices = `SELECT d.day, d.symbol, '', d.venue FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[]) AS d (day, symbol, model, venue)
-		WHERE EXISTS (SELECT FROM prices_1d AS w WHERE w.bucket = d.day AND w.symbol = d.symbol AND w.venue = d.venue AND w.bucket BETWEEN $5 AND $6)
-		  AND NOT EXISTS (SELECT FROM prices AS r WHERE r.time >= d.day AND r.time < d.day + INTERVAL '1 day' AND r.symbol = d.symbol
-		                  AND r.venue = d.venue AND r.time BETWEEN $5::timestamptz AND $6::timestamptz + INTERVAL '1 day')`
-	droppedSentiments = `SELECT d.day, d.symbol, d.model, d.source FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[]) AS d (day, symbol, model, source)
-		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = d.day AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source
-		              AND w.bucket BETWEEN $5 AND $6)
-		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= d.day AND r.time < d.day + INTERVAL '1 day' AND r.symbol = d.symbol
-		                  AND r.model = d.model AND r.source = d.source AND r.time BETWEEN $5::timestamptz AND $6::timestamptz + INTERVAL '1 day')`
+	droppedPrices = `SELECT d.symbol, '', d.venue FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, venue)
+		WHERE EXISTS (SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.venue)
+		  AND NOT EXISTS (SELECT FROM prices AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
+		                  AND r.symbol = d.symbol AND r.venue = d.venue)`
+	droppedSentiments = `SELECT d.symbol, d.model, d.source FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source)
+		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source)
+		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
+		                  AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source)`
 	// Posts have no windows of their own; and the scorer may be ahead of the writer.
-	droppedTweets = `SELECT d.day, '', '', d.source FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[]) AS d (day, symbol, model, source)
-		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = d.day AND w.source = d.source AND w.bucket BETWEEN $5 AND $6)
-		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= d.day AND r.time < d.day + INTERVAL '1 day' AND r.source = d.source
-		                  AND r.time BETWEEN $5::timestamptz AND $6::timestamptz + INTERVAL '1 day')
-		  AND NOT EXISTS (SELECT FROM tweets AS r WHERE r.time >= d.day AND r.time < d.day + INTERVAL '1 day' AND r.source = d.source
-		                  AND r.time BETWEEN $5::timestamptz AND $6::timestamptz + INTERVAL '1 day')`
+	droppedTweets = `SELECT '', '', d.source FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source)
+		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source)
+		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
+		                  AND r.source = d.source)
+		  AND NOT EXISTS (SELECT FROM tweets AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
+		                  AND r.source = d.source)`
 )
 
 // EventDropped is counted for rows that are refused because the raw rows of their day are no longer kept.
@@ -46,46 +45,38 @@ func dayOf(at time.Time, symbol, model, source string) day {
 }
 
 // dropped tells which of the days have windows but no raw rows any more.
-func (s *Store) dropped(ctx context.Context, question string, days map[day]bool) (map[day]bool, error) {
-	var starts []time.Time
-	var symbols, models, sources []string
-	var first, last time.Time
+func (s *Store) dropped(ctx context.Context, sql string, days map[day]bool) (map[day]bool, error) {
+	ask := map[time.Time][]day{}
 	for d := range days {
-		if time.Since(d.start) < leastKept {
-			continue
+		if time.Since(d.start) >= leastKept {
+			ask[d.start] = append(ask[d.start], d)
 		}
-		if len(starts) == 0 || d.start.Before(first) {
-			first = d.start
-		}
-		if d.start.After(last) {
-			last = d.start
-		}
-		starts, symbols = append(starts, d.start), append(symbols, d.symbol)
-		models, sources = append(models, d.model), append(sources, d.source)
-	}
-	if len(starts) == 0 {
-		return nil, nil
-	}
-	rows, err := s.pool.Query(ctx, question, pgx.QueryExecModeExec, starts, symbols, models, sources, first, last)
-	if err != nil {
-		return nil, err
 	}
 	gone := map[day]bool{}
-	var d day
-	_, err = pgx.ForEachRow(rows, []any{&d.start, &d.symbol, &d.model, &d.source}, func() error {
-		gone[day{d.start.UTC(), d.symbol, d.model, d.source}] = true
-		return nil
-	})
-	return gone, err
+	for start, asked := range ask {
+		var symbols, models, sources []string
+		for _, d := range asked {
+			symbols, models, sources = append(symbols, d.symbol), append(models, d.model), append(sources, d.source)
+		}
+		rows, err := s.pool.Query(ctx, sql, pgx.QueryExecModeExec, start, symbols, models, sources)
+		if err != nil {
+			return nil, err
+		}
+		d := day{start: start}
+		if _, err := pgx.ForEachRow(rows, []any{&d.symbol, &d.model, &d.source}, func() error { gone[d] = true; return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return gone, nil
 }
 
 // keep returns the rows of which the day is not dropped, and what was refused by feed.
-func keep[T any](ctx context.Context, s *Store, question string, rows []T, of func(T) day) (kept []T, refused map[string]int64, err error) {
+func keep[T any](ctx context.Context, s *Store, sql string, rows []T, of func(T) day) (kept []T, refused map[string]int64, err error) {
 	days := map[day]bool{}
 	for _, r := range rows {
 		days[of(r)] = true
 	}
-	gone, err := s.dropped(ctx, question, days)
+	gone, err := s.dropped(ctx, sql, days)
 	if err != nil || len(gone) == 0 {
 		return rows, nil, err
 	}
