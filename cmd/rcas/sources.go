@@ -155,9 +155,15 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		URL addresses `yaml:"url"`
 		// Filter is added to every rule.
 		Filter string `yaml:"filter"`
-		// PerDay and PerMonth limit how many posts are read.
-		PerDay   int64 `yaml:"per_day"`
-		PerMonth int64 `yaml:"per_month"`
+		// Users tells whether to ask for authors' names and followers, which X bills too.
+		Users *bool `yaml:"users"`
+		// PerDay and PerMonth limit how many posts are read, the others what X bills at these prices, in dollars.
+		PerDay          int64   `yaml:"per_day"`
+		PerMonth        int64   `yaml:"per_month"`
+		DollarsPerDay   float64 `yaml:"dollars_per_day"`
+		DollarsPerMonth float64 `yaml:"dollars_per_month"`
+		PostPrice       float64 `yaml:"post_price"`
+		UserPrice       float64 `yaml:"user_price"`
 		// Reach is how far back gaps are searched.
 		Reach time.Duration `yaml:"reach"`
 	}
@@ -174,8 +180,12 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	}
 	return twitter.New(twitter.Config{
 		URL: address, Token: feed.Secret(token), Assets: a.settings.file.Assets, Filter: fields.Filter,
-		PerDay: fields.PerDay, PerMonth: fields.PerMonth, Reach: fields.Reach, Cursors: a.store, HTTP: a.client(),
-		Metrics: a.settings.metrics, Log: a.settings.log,
+		NoUsers: fields.Users != nil && !*fields.Users,
+		Limits: twitter.Limits{
+			PerDay: fields.PerDay, PerMonth: fields.PerMonth, DollarsPerDay: fields.DollarsPerDay, DollarsPerMonth: fields.DollarsPerMonth,
+			PostPrice: fields.PostPrice, UserPrice: fields.UserPrice,
+		},
+		Reach: fields.Reach, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
 

@@ -18,6 +18,9 @@ const RequestTimeout = 30 * time.Second
 // MaxAnswer bounds the answer of a REST endpoint, in bytes.
 const MaxAnswer = 64 << 20
 
+// maxRefusal bounds what is kept of an answer that refuses, in bytes: X names a hundred rules and its reasons in one.
+const maxRefusal = 256 << 10
+
 // ErrMalformed means that an answer or a message is not of the documented form.
 var ErrMalformed = errors.New("malformed")
 
@@ -99,7 +102,7 @@ func (c *Client) client() *http.Client {
 
 // Refusal makes an error of an answer with a status other than the one hoped for; it reads the beginning of the body.
 func Refusal(response *http.Response) error {
-	body, _ := io.ReadAll(io.LimitReader(response.Body, 1024))
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxRefusal))
 	return statusError(response, body)
 }
 
@@ -108,6 +111,6 @@ func statusError(response *http.Response, body []byte) *StatusError {
 		Code:       response.StatusCode,
 		RetryAfter: retryAfter(response.Header, time.Now()),
 		Header:     response.Header,
-		Body:       string(body[:min(len(body), 1024)]),
+		Body:       string(body[:min(len(body), maxRefusal)]),
 	}
 }

@@ -228,7 +228,7 @@ func TestClient(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, 503, status.Code)
 	require.Equal(t, 2*time.Second, status.RetryAfter)
-	require.Len(t, status.Body, 1024)
+	require.Len(t, status.Body, 5001)
 	require.GreaterOrEqual(t, time.Since(began), 40*time.Millisecond, "three requests at one per 20 ms")
 }
 

@@ -1,16 +1,54 @@
 package twitter
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 )
 
-// Budget counts the posts read, which X bills one by one, per day and month of UTC. Safe for concurrent use.
+// Limits say how much may be read per day and month of UTC, and what X takes for it. X bills every post and every user in an answer.
+type Limits struct {
+	// PerDay and PerMonth limit the posts, those referred to among them; zero or less: no limit.
+	PerDay, PerMonth int64
+	// DollarsPerDay and DollarsPerMonth limit what X bills. Default: [DefaultPerDay] and [DefaultPerMonth] where the posts are not
+	// limited for that span; negative: no limit.
+	DollarsPerDay, DollarsPerMonth float64
+	// PostPrice and UserPrice are the dollars that X takes for a post and for a user. Default: [PostPrice] and [UserPrice].
+	PostPrice, UserPrice float64
+}
+
+// What X takes by its price list of 2026, https://docs.x.com/x-api/getting-started/pricing, in dollars, and what is spent at most
+// unless something else is said.
+const (
+	PostPrice       = 0.005
+	UserPrice       = 0.010
+	DefaultPerDay   = 10
+	DefaultPerMonth = 200
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.PerDay == 0 {
+		l.DollarsPerDay = cmp.Or(l.DollarsPerDay, DefaultPerDay)
+	}
+	if l.PerMonth == 0 {
+		l.DollarsPerMonth = cmp.Or(l.DollarsPerMonth, DefaultPerMonth)
+	}
+	l.PostPrice = cmp.Or(l.PostPrice, PostPrice)
+	l.UserPrice = cmp.Or(l.UserPrice, UserPrice)
+	return l
+}
+
+func (l Limits) dollars(posts, users int64) float64 {
+	return float64(posts)*l.PostPrice + float64(users)*l.UserPrice
+}
+
+// Budget counts what was read, which X bills one by one, per day and month of UTC. Safe for concurrent use.
 type Budget struct {
-	perDay, perMonth int64 // zero or less: no limit
-	now              func() time.Time
+	limits Limits
+	most   Bill // what a single post may bring: itself, what it refers to, its author
+	now    func() time.Time
 
 	mu      sync.Mutex
 	spent   spent
@@ -19,15 +57,24 @@ type Budget struct {
 
 // spent is what was read, as saved over restarts.
 type spent struct {
-	Day       string `json:"day"`
-	ThisDay   int64  `json:"this_day"`
-	Month     string `json:"month"`
-	ThisMonth int64  `json:"this_month"`
+	Day            string `json:"day"`
+	ThisDay        int64  `json:"this_day"`
+	UsersThisDay   int64  `json:"users_this_day,omitempty"`
+	Month          string `json:"month"`
+	ThisMonth      int64  `json:"this_month"`
+	UsersThisMonth int64  `json:"users_this_month,omitempty"`
 }
 
-// NewBudget returns a budget. A limit of zero or less is none.
-func NewBudget(perDay, perMonth int64, now func() time.Time) *Budget {
-	return &Budget{perDay: perDay, perMonth: perMonth, now: now}
+func (s *spent) add(posts, users int64) {
+	s.ThisDay += posts
+	s.ThisMonth += posts
+	s.UsersThisDay += users
+	s.UsersThisMonth += users
+}
+
+// NewBudget returns a budget; most is what X may bill for a single post that is asked for.
+func NewBudget(limits Limits, most Bill, now func() time.Time) *Budget {
+	return &Budget{limits: limits.withDefaults(), most: most, now: now}
 }
 
 // Load takes up what an earlier run had spent.
@@ -50,12 +97,11 @@ func (b *Budget) Saved() string {
 	return b.ahead(0)
 }
 
-// ahead is what is saved with n posts more than were spent.
+// ahead is what is saved with n posts more than were spent, and their authors.
 func (b *Budget) ahead(n int64) string {
 	b.turn()
 	spent := b.spent
-	spent.ThisDay += n
-	spent.ThisMonth += n
+	spent.add(n, n*int64(b.most.Users))
 	text, _ := json.Marshal(spent) // strings and numbers always marshal
 	return string(text)
 }
@@ -64,14 +110,13 @@ func (b *Budget) ahead(n int64) string {
 // and at most so many are counted in excess.
 const claimStep = 25
 
-// Spend counts n posts read, and returns what must be saved before going on; "" where an earlier save covers these posts.
-func (b *Budget) Spend(n int) (due string) {
+// Spend counts what was read, and returns what must be saved before going on; "" where an earlier save covers it.
+func (b *Budget) Spend(bill Bill) (due string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turn()
-	b.spent.ThisDay += int64(n)
-	b.spent.ThisMonth += int64(n)
-	if n == 0 || b.spent.ThisMonth <= b.claimed {
+	b.spent.add(int64(bill.Posts), int64(bill.Users))
+	if bill == (Bill{}) || b.spent.ThisMonth <= b.claimed {
 		return ""
 	}
 	b.claimed = b.spent.ThisMonth + claimStep
@@ -85,7 +130,7 @@ func (b *Budget) Unsaved() {
 	b.claimed = 0
 }
 
-// Left returns how many posts may still be read now, and, where that is none, when the next may be and a sentence that says
+// Left returns how many posts may still be asked for now, and, where that is none, when the next may be and a sentence that says
 // so. Without limits much is left.
 func (b *Budget) Left() (n int64, until time.Time, word string) {
 	b.mu.Lock()
@@ -93,20 +138,30 @@ func (b *Budget) Left() (n int64, until time.Time, word string) {
 	now := b.turn()
 	n = 1 << 40
 	midnight := now.Truncate(24 * time.Hour)
-	if b.perDay > 0 {
-		if n = b.perDay - b.spent.ThisDay; n <= 0 {
-			until = midnight.AddDate(0, 0, 1)
-			word = fmt.Sprintf("the budget of %d posts a day is spent (%d read on %s)", b.perDay, b.spent.ThisDay, b.spent.Day)
+	limit := func(posts, users, most int64, dollars float64, span, when string, next time.Time) {
+		if most > 0 {
+			each := int64(max(b.most.Posts, 1))
+			left := (most - posts + each - 1) / each
+			if posts >= most {
+				left, until = 0, next
+				word = fmt.Sprintf("the budget of %d posts a %s is spent (%d %s)", most, span, posts, when)
+			}
+			n = min(n, left)
+		}
+		if dollars > 0 {
+			spent := b.limits.dollars(posts, users)
+			left := int64((dollars - spent + 1e-9) / b.limits.dollars(int64(max(b.most.Posts, 1)), int64(b.most.Users)))
+			if left <= 0 {
+				until = next
+				word = fmt.Sprintf("the budget of $%.2f a %s is spent ($%.2f for %d posts and %d users %s)",
+					dollars, span, spent, posts, users, when)
+			}
+			n = min(n, left)
 		}
 	}
-	if b.perMonth > 0 {
-		left := b.perMonth - b.spent.ThisMonth
-		if left <= 0 {
-			until = midnight.AddDate(0, 1, 1-now.Day())
-			word = fmt.Sprintf("the budget of %d posts a month is spent (%d read in %s)", b.perMonth, b.spent.ThisMonth, b.spent.Month)
-		}
-		n = min(n, left)
-	}
+	limit(b.spent.ThisDay, b.spent.UsersThisDay, b.limits.PerDay, b.limits.DollarsPerDay, "day", "read on "+b.spent.Day, midnight.AddDate(0, 0, 1))
+	limit(b.spent.ThisMonth, b.spent.UsersThisMonth, b.limits.PerMonth, b.limits.DollarsPerMonth, "month", "read in "+b.spent.Month,
+		midnight.AddDate(0, 1, 1-now.Day()))
 	return max(n, 0), until, word
 }
 
@@ -114,10 +169,10 @@ func (b *Budget) Left() (n int64, until time.Time, word string) {
 func (b *Budget) turn() time.Time {
 	now := b.now().UTC()
 	if day := now.Format(time.DateOnly); day != b.spent.Day {
-		b.spent.Day, b.spent.ThisDay, b.claimed = day, 0, 0
+		b.spent.Day, b.spent.ThisDay, b.spent.UsersThisDay, b.claimed = day, 0, 0, 0
 	}
 	if month := now.Format("2006-01"); month != b.spent.Month {
-		b.spent.Month, b.spent.ThisMonth, b.claimed = month, 0, 0
+		b.spent.Month, b.spent.ThisMonth, b.spent.UsersThisMonth, b.claimed = month, 0, 0, 0
 	}
 	return now
 }

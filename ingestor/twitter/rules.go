@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -149,8 +150,14 @@ func split(terms []string, tail string, limit int) ([]string, error) {
 }
 
 // syncRules makes the stream's rules those wanted: what is missing is added, then what is not wanted is deleted, so that no
-// coin is ever without its rules. Rules of the same app that RCAS did not make go too.
-func (r *reader) syncRules(ctx context.Context) error {
+// coin is ever without its rules. Rules of the same app that RCAS did not make go too. A rule that X refuses costs its own coin only;
+// where it refuses all, that is an error, since the stream would bring nothing. Once done it is not done again, unless it is asked for.
+func (r *reader) syncRules(ctx context.Context, again bool) error {
+	r.ruling.Lock()
+	defer r.ruling.Unlock()
+	if r.ruled && !again {
+		return nil
+	}
 	var answer struct {
 		Data []Rule `json:"data"`
 		Meta *meta  `json:"meta"`
@@ -161,65 +168,132 @@ func (r *reader) syncRules(ctx context.Context) error {
 	if answer.Meta == nil {
 		return fmt.Errorf("read the stream's rules: %w: no list of rules", feed.ErrMalformed)
 	}
-	same := func(a, b Rule) bool { return a.Value == b.Value && a.Tag == b.Tag }
-	var add []Rule
-	for _, rule := range r.rules {
-		if !slices.ContainsFunc(answer.Data, func(x Rule) bool { return same(x, rule) }) {
-			add = append(add, rule)
-		}
-	}
-	var remove []string
-	for i, rule := range answer.Data {
-		wanted := slices.ContainsFunc(r.rules, func(x Rule) bool { return same(x, rule) })
-		repeated := slices.ContainsFunc(answer.Data[:i], func(x Rule) bool { return same(x, rule) })
-		if !wanted || repeated {
-			remove = append(remove, rule.ID)
-		}
-	}
+	add, remove := r.difference(answer.Data)
+	refused := map[string]string{}
 	for batch := range slices.Chunk(add, 100) {
-		if err := r.postRules(ctx, map[string]any{"add": batch}); err != nil {
+		if err := r.addRules(ctx, batch, refused); err != nil {
 			return err
 		}
 	}
 	for batch := range slices.Chunk(remove, 100) {
-		if err := r.postRules(ctx, map[string]any{"delete": map[string]any{"ids": batch}}); err != nil {
-			return err
+		if _, err := r.postRules(ctx, map[string]any{"delete": map[string]any{"ids": batch}}); err != nil {
+			return fmt.Errorf("delete rules of the stream: %w", limited(err))
 		}
 	}
-	if len(add)+len(remove) > 0 {
-		r.log.Info("stream rules changed", "added", len(add), "deleted", len(remove), "rules", len(r.rules))
+	r.ruled = len(refused) < len(r.rules)
+	if !r.ruled {
+		return feed.Later(fmt.Errorf("x refuses the rules of all coins; change the assets file or the filter, or X's plan: %s",
+			refused[r.rules[0].Value]), r.cfg.Rules)
+	}
+	r.lacking = len(refused) > 0
+	for i, rule := range r.rules {
+		if why, ok := refused[rule.Value]; ok {
+			r.state.LeaveOut(name("stream of", r.rules, i), "x refuses its rule: "+why)
+		} else {
+			r.state.TakeIn(name("stream of", r.rules, i))
+		}
+	}
+	if len(add)-len(refused)+len(remove) > 0 {
+		r.log.Info("stream rules changed", "added", len(add)-len(refused), "deleted", len(remove), "rules", len(r.rules))
 	}
 	return nil
 }
 
-func (r *reader) postRules(ctx context.Context, change any) error {
-	body, err := json.Marshal(change)
-	if err != nil {
-		return feed.Fatal(err)
-	}
-	request, err := r.request(ctx, http.MethodPost, "/2/tweets/search/stream/rules", bytes.NewReader(body))
-	if err != nil {
-		return feed.Fatal(err)
-	}
-	var answer struct {
-		Errors []struct {
-			Title   string   `json:"title"`
-			Value   string   `json:"value"`
-			Details []string `json:"details"`
-		} `json:"errors"`
-	}
-	if _, err := r.rest.Do(request, &answer); err != nil {
-		if isStatus(err, http.StatusBadRequest) {
-			return feed.Fatal(fmt.Errorf("x refuses the stream's rules, change the assets file or the filter: %w", err))
+// difference returns the rules to add to those there, and the identifiers of those to delete.
+func (r *reader) difference(there []Rule) (add []Rule, remove []string) {
+	same := func(a, b Rule) bool { return a.Value == b.Value && a.Tag == b.Tag }
+	for _, rule := range r.rules {
+		if !slices.ContainsFunc(there, func(x Rule) bool { return same(x, rule) }) {
+			add = append(add, rule)
 		}
-		return fmt.Errorf("change the stream's rules: %w", limited(err))
 	}
-	for _, e := range answer.Errors {
-		if e.Title == "DuplicateRule" {
+	for i, rule := range there {
+		wanted := slices.ContainsFunc(r.rules, func(x Rule) bool { return same(x, rule) })
+		repeated := slices.ContainsFunc(there[:i], func(x Rule) bool { return same(x, rule) })
+		if !wanted || repeated {
+			remove = append(remove, rule.ID)
+		}
+	}
+	return add, remove
+}
+
+// addRules adds rules, and books those that X refuses with its reasons. Where X refuses a whole request for the sake of some, the
+// others are sent again without these; where it names none, each half by itself.
+func (r *reader) addRules(ctx context.Context, batch []Rule, refused map[string]string) error {
+	problems, err := r.postRules(ctx, map[string]any{"add": batch})
+	whole := isStatus(err, http.StatusBadRequest)
+	if err != nil && !whole {
+		return fmt.Errorf("add rules to the stream: %w", limited(err))
+	}
+	var others []Rule
+	for _, rule := range batch {
+		i := slices.IndexFunc(problems, func(p refusal) bool { return p.Value == rule.Value && p.Title != "DuplicateRule" })
+		switch {
+		case i >= 0:
+			refused[rule.Value] = problems[i].reason()
+		case whole && len(batch) == 1:
+			refused[rule.Value] = said(err).Error()
+		default:
+			others = append(others, rule)
 			continue
 		}
 		r.sink.Count(Source, "refused", 1)
-		r.log.Error("x refused a rule", "rule", e.Value, "reason", e.Title, "details", e.Details)
 	}
-	return nil
+	switch half := len(others) / 2; {
+	case !whole || len(others) == 0:
+		return nil
+	case len(others) < len(batch):
+		return r.addRules(ctx, others, refused)
+	default:
+		return errors.Join(r.addRules(ctx, others[:half], refused), r.addRules(ctx, others[half:], refused))
+	}
+}
+
+// postRules changes the stream's rules, and returns what X finds wrong with them, also with an error.
+func (r *reader) postRules(ctx context.Context, change any) ([]refusal, error) {
+	body, err := json.Marshal(change)
+	if err != nil {
+		return nil, feed.Fatal(err)
+	}
+	request, err := r.request(ctx, http.MethodPost, "/2/tweets/search/stream/rules", bytes.NewReader(body))
+	if err != nil {
+		return nil, feed.Fatal(err)
+	}
+	var answer struct {
+		Errors []refusal `json:"errors"`
+	}
+	_, err = r.rest.Do(request, &answer)
+	if status, ok := errors.AsType[*feed.StatusError](err); ok {
+		_ = json.Unmarshal([]byte(status.Body), &answer) // a page of HTML names no rules
+	}
+	return answer.Errors, err
+}
+
+// retryRules tries refused rules again now and then, until ctx ends.
+func (r *reader) retryRules(ctx context.Context) {
+	for feed.Sleep(ctx, r.cfg.Rules) == nil {
+		r.ruling.Lock()
+		some := r.ruled && r.lacking
+		r.ruling.Unlock()
+		if !some {
+			continue
+		}
+		if err := r.syncRules(ctx, true); err != nil && ctx.Err() == nil {
+			r.log.Warn("rules that x refused could not be tried again", "err", err)
+		}
+	}
+}
+
+// name tells which of a coin's rules or queries one is.
+func name(kind string, rules []Rule, i int) string {
+	n := 1
+	for _, earlier := range rules[:i] {
+		if earlier.Tag == rules[i].Tag {
+			n++
+		}
+	}
+	if n > 1 {
+		return fmt.Sprintf("%s %s (%d)", kind, rules[i].Tag, n)
+	}
+	return kind + " " + rules[i].Tag
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,9 +34,15 @@ type service struct {
 	rules    map[string]rule // by id
 	nextRule int
 	streams  int
-	noStream bool   // the plan has no stream
-	refused  string // the coin whose searches are not understood
-	left     int    // requests left in the search's window
+	asked    url.Values    // by the last client of the stream
+	noStream bool          // the plan has no stream
+	refused  string        // the coin whose searches are not understood
+	illegal  string        // rules that hold this are refused
+	whole    bool          // with the whole request
+	vague    bool          // without saying which
+	capped   bool          // the product's cap is reached
+	behind   time.Duration // by how much X's clock is behind ours
+	left     int           // requests left in the search's window
 	reset    time.Time
 	searches int
 	faults   []string
@@ -90,6 +97,11 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.chaos.Refuse(w, r, 0.25) {
 		return
 	}
+	if s.capped && !strings.HasSuffix(r.URL.Path, "rules") {
+		w.Header().Set("x-rate-limit-remaining", "39999")
+		answer(w, http.StatusTooManyRequests, map[string]any{"title": "UsageCapExceeded", "detail": "Usage cap exceeded: Monthly product cap"})
+		return
+	}
 	switch r.Method + " " + r.URL.Path {
 	case "GET /2/tweets/search/stream/rules":
 		s.mu.Lock()
@@ -129,6 +141,23 @@ func (s *service) changeRules(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	var refused []map[string]any
 	for _, add := range change.Add {
+		if s.illegal != "" && strings.Contains(add.Value, s.illegal) {
+			refused = append(refused, map[string]any{"title": "UnprocessableEntity", "value": add.Value, "details": []string{
+				"Reference to invalid operator 'cashtag'." + strings.Repeat(" See the list.", 30) + " Not in this plan."}})
+		}
+	}
+	if s.whole && len(refused) > 0 {
+		body := map[string]any{"errors": refused, "title": "Invalid Request", "detail": "One of the rules is invalid, not in this plan."}
+		if s.vague {
+			delete(body, "errors")
+		}
+		answer(w, http.StatusBadRequest, body)
+		return
+	}
+	for _, add := range change.Add {
+		if s.illegal != "" && strings.Contains(add.Value, s.illegal) {
+			continue
+		}
 		if len(add.Value) > 1024 {
 			refused = append(refused, map[string]any{"title": "UnprocessableEntity", "value": add.Value})
 			continue
@@ -169,6 +198,7 @@ func (s *service) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.streams++
+	s.asked = r.URL.Query()
 	tooMany := s.streams > 1
 	position := len(s.posts)
 	s.mu.Unlock()
@@ -311,6 +341,12 @@ func (s *service) search(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if overdrawn {
 		answer(w, http.StatusTooManyRequests, map[string]any{"title": "Too Many Requests"})
+		return
+	}
+	if s.behind > 0 && end.After(time.Now().Add(-s.behind)) {
+		answer(w, http.StatusBadRequest, map[string]any{"title": "Invalid Request", "errors": []any{map[string]any{
+			"parameters": map[string]any{"end_time": []string{query.Get("end_time")}},
+			"message":    "Invalid 'end_time':'" + query.Get("end_time") + "'. 'end_time' must be a minimum of 10 seconds prior to the request time."}}})
 		return
 	}
 	if s.refused != "" && strings.Contains(query.Get("query"), "$"+s.refused+" ") {

@@ -5,14 +5,16 @@
 // own. What the stream could not deliver, because it was down or RCAS was, the recent search brings
 // (GET /2/tweets/search/recent, seven days back); where X grants no stream, the search alone reads on, a minute behind.
 //
-// X bills every post read. The client counts them per day and month, over restarts, and stops reading with a clear word when
-// the budget ([Config.PerDay], [Config.PerMonth]) is spent, until the next day or month.
+// X bills every post and every user read. The client counts both per day and month, over restarts, and stops reading with a clear
+// word when the budget ([Limits]) is spent, until the next day or month.
 //
-// X does not tell these clients of deletions. Edits arrive as posts of their own. The bearer token is never logged.
+// X does not tell these clients of deletions. It tells an edit as a post of its own; here it is the first version's post, whose text
+// stays where it was read. The bearer token is never logged.
 //
 // Counters, besides those of package feed:
 //
 //	duplicate     posts that came again
+//	edit          later versions of posts that are known
 //	gap           stretches of time that the stream missed and a search was made for
 //	repaired      posts that a search brought
 //	out of reach  gaps of which a part lies further back than is searched
@@ -53,9 +55,11 @@ type Config struct {
 	Assets []market.Asset
 	// Filter is added to every rule and query: "lang:en -is:retweet". Default: none.
 	Filter string
-	// PerDay and PerMonth limit how many posts are read, by UTC. Default: [DefaultPerDay] and [DefaultPerMonth]; negative: no
-	// limit.
-	PerDay, PerMonth int64
+	// NoUsers asks for no users: X bills each at twice the price of a post. Posts then have their author's number instead of the name,
+	// and no followers.
+	NoUsers bool
+	// Limits are the budget.
+	Limits
 	// Reach is how far back gaps are searched, seven days at most; it keeps a restart after days from spending the budget on
 	// the past. Default: 6 h.
 	Reach time.Duration
@@ -68,12 +72,6 @@ type Config struct {
 	Log     *slog.Logger
 	Timing
 }
-
-// Default budget: at $0.005 a post, $10 a day and $200 a month at most.
-const (
-	DefaultPerDay   = 2_000
-	DefaultPerMonth = 40_000
-)
 
 // Timing holds the durations. Zero values mean X's documented ones.
 type Timing struct {
@@ -96,6 +94,8 @@ type Timing struct {
 	Requests, Connects rate.Limit
 	// Save is the time between two saves of the position. Default: 5 s.
 	Save time.Duration
+	// Rules is the time after which rules that X refused are tried again. Default: 5 min.
+	Rules time.Duration
 }
 
 func (t Timing) withDefaults() Timing {
@@ -110,6 +110,7 @@ func (t Timing) withDefaults() Timing {
 	t.Requests = cmp.Or(t.Requests, rate.Every(2*time.Second))
 	t.Connects = cmp.Or(t.Connects, rate.Every(18*time.Second))
 	t.Save = cmp.Or(t.Save, 5*time.Second)
+	t.Rules = cmp.Or(t.Rules, 5*time.Minute)
 	return t
 }
 
@@ -139,8 +140,7 @@ var _ ingestor.Source = (*Twitter)(nil)
 // New returns the source, or says what is missing in the configuration.
 func New(cfg Config) (*Twitter, error) {
 	cfg.URL = strings.TrimRight(cmp.Or(cfg.URL, "https://api.x.com"), "/")
-	cfg.PerDay = cmp.Or(cfg.PerDay, DefaultPerDay)
-	cfg.PerMonth = cmp.Or(cfg.PerMonth, DefaultPerMonth)
+	cfg.Limits = cfg.Limits.withDefaults()
 	cfg.Reach = cmp.Or(cfg.Reach, 6*time.Hour)
 	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
 	cfg.HTTP = cmp.Or(cfg.HTTP, http.DefaultClient)
@@ -155,6 +155,9 @@ func New(cfg Config) (*Twitter, error) {
 	queries, err := Rules(cfg.Assets, cfg.Filter, maxQuery)
 	if err != nil {
 		return nil, fmt.Errorf("twitter: %w", err)
+	}
+	if cfg.PostPrice < 0 || cfg.UserPrice < 0 {
+		return nil, errors.New("twitter: the price of a post or of a user is negative; give what X takes, in dollars")
 	}
 	if len(rules) == 0 {
 		return nil, errors.New("twitter: no coins to read about; name some in the assets file")
@@ -173,9 +176,9 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	r := &reader{
-		Twitter: t, sink: sink, budget: NewBudget(t.cfg.PerDay, t.cfg.PerMonth, time.Now),
+		Twitter: t, sink: sink, budget: NewBudget(t.cfg.Limits, t.most(), time.Now),
 		rest:     &feed.Client{HTTP: t.cfg.HTTP, Limit: rate.NewLimiter(t.cfg.Requests, 10)},
-		connects: rate.NewLimiter(t.cfg.Connects, 10), skipped: map[int]bool{},
+		connects: rate.NewLimiter(t.cfg.Connects, 10),
 	}
 	if err := r.load(ctx); err != nil {
 		return err
@@ -186,6 +189,7 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 			cancel(err)
 		}
 	})
+	work.Go(func() { r.retryRules(ctx) })
 	work.Go(func() { feed.KeepCursor(ctx, t.cfg.Cursors, sink, Source, t.cfg.Save, r.coverage.cursor, t.log) })
 	runner := feed.Runner{
 		Name: Source, Sink: sink, Log: t.cfg.Log, State: t.state, Silence: t.cfg.Silence, Idle: t.cfg.Idle, Ladder: t.cfg.ladder,
@@ -217,8 +221,11 @@ type reader struct {
 	spending sync.Mutex // held until what was spent is saved, so that the saved count only grows
 	coverage coverage
 	recent   feed.Recent
-	ruled    bool         // the stream's rules are those wanted
-	skipped  map[int]bool // queries of which the log has said that X refuses them
+	behind   time.Duration // by how much more than [Timing.SearchLag] searches stay behind this machine's clock; of fill alone
+
+	ruling  sync.Mutex // held while the stream's rules are changed
+	ruled   bool       // they are those wanted, as far as X takes them
+	lacking bool       // X does not take all
 }
 
 // session is one connection to the stream. Data goes to the sink with ctx, which outlives the session.
@@ -226,19 +233,16 @@ func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error
 	if err := r.overspent(); err != nil {
 		return err
 	}
-	if !r.ruled {
-		if err := r.syncRules(sctx); err != nil {
-			return r.refused(err)
-		}
-		r.ruled = true
-		session.Alive()
+	if err := r.syncRules(sctx, false); err != nil {
+		return r.refused(err)
 	}
+	session.Alive()
 	if reserved := r.connects.Reserve(); reserved.Delay() > 0 {
 		delay := reserved.Delay()
 		reserved.Cancel()
 		return feed.Later(errors.New("x allows 50 connections in 15 minutes, and they are used up"), delay)
 	}
-	request, err := r.request(sctx, http.MethodGet, "/2/tweets/search/stream?"+fields().Encode(), nil)
+	request, err := r.request(sctx, http.MethodGet, "/2/tweets/search/stream?"+r.fields().Encode(), nil)
 	if err != nil {
 		return feed.Fatal(err)
 	}
@@ -274,19 +278,21 @@ func (r *reader) lines(ctx context.Context, session *feed.Session, body io.Reade
 }
 
 func (r *reader) line(ctx context.Context, session *feed.Session, line []byte) error {
-	t, err := Decode(line)
-	if errors.Is(err, feed.ErrMalformed) {
-		r.sink.Drop(Source, "malformed")
-		return nil
-	} else if err != nil {
+	t, bill, err := Decode(line)
+	if err != nil && !errors.Is(err, feed.ErrMalformed) {
 		return err
 	}
+	unsaved := r.spend(ctx, bill)
+	if err != nil {
+		r.sink.Drop(Source, "malformed")
+		return unsaved
+	}
 	session.Data()
-	unsaved := r.spend(ctx, 1)
-	if r.recent.Add(t.ID) {
+	known := r.recent.Add(t.ID)
+	if known && !t.Edit {
 		r.sink.Count(Source, "duplicate", 1)
 	}
-	if err := r.take(ctx, t); err != nil {
+	if err := r.take(ctx, t, known); err != nil {
 		return err
 	}
 	r.coverage.delivered(t.Time)
@@ -296,12 +302,12 @@ func (r *reader) line(ctx context.Context, session *feed.Session, line []byte) e
 	return r.overspent()
 }
 
-// spend counts posts read before they are handed on. Its error is that the count could not be saved: no more should be read until
+// spend counts what was read before they are handed on. Its error is that the count could not be saved: no more should be read until
 // it can, but what was read is good.
-func (r *reader) spend(ctx context.Context, n int) error {
+func (r *reader) spend(ctx context.Context, bill Bill) error {
 	r.spending.Lock()
 	defer r.spending.Unlock()
-	due := r.budget.Spend(n)
+	due := r.budget.Spend(bill)
 	if due == "" {
 		return nil
 	}

@@ -39,7 +39,7 @@ type client struct {
 func newClient(t *testing.T, s *service) *client {
 	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}, log: new(locked)}
 	c.config = twitter.Config{
-		URL: feedtest.Serve(t, s).URL, Token: token, Assets: coins, Cursors: c.cursors, PerDay: -1, PerMonth: -1,
+		URL: feedtest.Serve(t, s).URL, Token: token, Assets: coins, Cursors: c.cursors, Limits: twitter.Limits{PerDay: -1, PerMonth: -1},
 		HTTP: &http.Client{Transport: &http.Transport{}},
 		Log:  slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Timing: twitter.Timing{
@@ -276,8 +276,122 @@ func TestRefusedSearch(t *testing.T) {
 			func(p market.Tweet) bool { return strings.HasPrefix(p.Text, "$ETH") })
 	}))
 	require.NoError(t, c.stop())
-	require.Equal(t, 1, strings.Count(c.log.String(), "x refused a search"))
-	require.Contains(t, c.log.String(), "coin=BTC")
+	require.Equal(t, 1, strings.Count(c.log.String(), "search for BTC"))
+}
+
+// TestFastClock: where this machine's clock is fast, X refuses the end of a search. No coin is passed over or blamed for it.
+func TestFastClock(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	s.noStream, s.behind = true, 1500*time.Millisecond
+	c := newClient(t, s)
+	c.start()
+	require.True(t, c.eventually(s, func() bool {
+		coins := map[string]bool{}
+		for _, p := range c.sink.Tweets() {
+			coins[p.Text[:4]] = true
+		}
+		return coins["$BTC"] && coins["$ETH"]
+	}), c.log)
+	require.NoError(t, c.stop())
+	require.Contains(t, c.log.String(), "this machine's clock is fast")
+	require.NotContains(t, c.log.String(), "search for")
+}
+
+// TestRefusedRules: a rule that X refuses costs its own coin only, however X refuses; the reason is told whole, once, and the rule is
+// tried again.
+func TestRefusedRules(t *testing.T) {
+	t.Parallel()
+	for name, refuse := range map[string]func(*service){
+		"that one": func(*service) {}, "all for one": func(s *service) { s.whole = true },
+		"all without saying why": func(s *service) { s.whole, s.vague = true, true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(1)
+			s.illegal = "$BTC"
+			refuse(s)
+			c := newClient(t, s)
+			c.config.Rules = 20 * time.Millisecond
+			c.start()
+			require.True(t, c.eventually(s, func() bool { return c.sink.Counter("refused") > 2 && len(c.sink.Tweets()) > 2 }), c.log)
+			require.Equal(t, 1, strings.Count(c.log.String(), "stream of BTC"), c.log)
+			require.Contains(t, c.log.String(), "ot in this plan.")
+			require.NotContains(t, c.log.String(), "stream of ETH")
+			s.mu.Lock()
+			s.illegal = ""
+			s.mu.Unlock()
+			require.True(t, c.eventually(s, func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return len(s.rules) == 2
+			}), "taken later")
+			require.NoError(t, c.stop())
+		})
+	}
+}
+
+// TestAllRulesRefused: a stream without rules is no stream; the source says why, and goes on trying.
+func TestAllRulesRefused(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		s := newService(1)
+		s.illegal, s.whole = " OR ", whole
+		c := newClient(t, s)
+		c.config.Rules = 20 * time.Millisecond
+		c.start()
+		require.True(t, c.eventually(s, func() bool { return c.sink.Counter("refused") > 5 }), c.log)
+		require.Contains(t, c.log.String(), "x refuses the rules of all coins")
+		require.Contains(t, c.log.String(), "Not in this plan.")
+		s.mu.Lock()
+		s.illegal = ""
+		s.mu.Unlock()
+		require.True(t, c.eventually(s, func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.streams > 0
+		}), c.log)
+		require.NoError(t, c.stop())
+	}
+}
+
+// TestCap: that the cap of X's product is reached is said in words, and waited for in hours.
+func TestCap(t *testing.T) {
+	t.Parallel()
+	s := newService(1)
+	s.capped = true
+	c := newClient(t, s)
+	c.start()
+	require.True(t, c.eventually(s, func() bool {
+		return strings.Contains(c.log.String(), "monthly cap of the X product is reached") && strings.Contains(c.log.String(), "wait=3h0m0s")
+	}), c.log)
+	require.NoError(t, c.stop())
+}
+
+// TestWhatIsAskedFor: users and reposts are asked for only where they are wanted, since X bills them.
+func TestWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		filter  string
+		noUsers bool
+		want    string
+	}{
+		{"lang:en", false, "referenced_tweets.id,author_id"}, {"lang:en", true, "referenced_tweets.id"},
+		{"-is:retweet lang:en", false, "author_id"}, {"lang:en -is:retweet", true, ""},
+	} {
+		s := newService(1)
+		client := newClient(t, s)
+		client.config.Filter, client.config.NoUsers = c.filter, c.noUsers
+		client.start()
+		require.True(t, client.eventually(s, func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.asked != nil
+		}))
+		require.NoError(t, client.stop())
+		require.Equal(t, c.want, s.asked.Get("expansions"))
+		require.Equal(t, !c.noUsers, s.asked.Has("user.fields"))
+	}
 }
 
 // TestReach: after a long absence only the last stretch is searched, and the rest counted.
