@@ -271,6 +271,16 @@ func (m *Matcher) readAll(text string, r *reading) {
 	}
 }
 
+// ticker is the part of a phrase that names the coin: all of it, but where the coin is traded ("bought some SOL") the ticker alone.
+func (m *Matcher) ticker(text string, phrase []token, t *term) []token {
+	for i, w := range phrase {
+		if t.traded && strings.EqualFold(text[w.start:w.end], m.symbols[t.asset]) {
+			return phrase[i : i+1]
+		}
+	}
+	return phrase
+}
+
 // note keeps the place of tokens that name a coin.
 func (r *reading) note(text string, tokens []token, asset int32, undecided *term) {
 	if !r.places {
@@ -370,7 +380,7 @@ func (m *Matcher) read(text string, tokens []token, r *reading) int {
 			r.note(text, tokens[:length], t.asset, nil)
 		default:
 			r.ambiguous = append(r.ambiguous, at, int32(i))
-			r.note(text, tokens[:length], t.asset, t)
+			r.note(text, m.ticker(text, tokens[:length], t), t.asset, t)
 		}
 	}
 	return length

@@ -260,6 +260,7 @@ func TestMentions(t *testing.T) {
 		"＄btc, $ BTC and 10btc":            {"＄btc BTC", "$ BTC BTC", "10btc BTC"},
 		"they link to a near thing":        nil,
 		"LINK beats bitcoin":               {"LINK LINK", "bitcoin BTC"},
+		"bought some SOL":                  {"SOL SOL"},
 		"the ripple effect of ETHUSD 🚀eth": {"ETHUSD ETH", "eth ETH"},
 	} {
 		var got []string

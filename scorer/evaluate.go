@@ -3,14 +3,18 @@ package scorer
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"rcas/market"
 )
 
 // Class is one of the three moods.
@@ -33,13 +37,18 @@ func (c Class) String() string { return classNames[c] }
 type Labelled struct {
 	Class Class
 	Text  string
+	// Kind is who speaks, empty where nobody said.
+	Kind market.Kind
+	// Symbol is the coin that people were asked about; empty: the text as a whole.
+	Symbol string
 }
 
 // maxLabelledBytes bounds one line of a labels file.
 const maxLabelledBytes = 1 << 20
 
-// ReadLabelled reads labelled texts: one a line, the label (negative, neutral or positive), a tab, the text. Empty lines and a
-// byte order mark are passed over. The error names the file and the line.
+// ReadLabelled reads labelled texts, one a line: the label (negative, neutral or positive, or -1, 0 or 1), a tab, the text. Where it is
+// known who speaks, label, kind, coin and text are parted by tabs; the coin may be empty. Lines that begin with a brace are objects, as
+// [Answer] is written. Empty lines and a byte order mark are passed over. The error names the file and the line.
 func ReadLabelled(name string, r io.Reader) ([]Labelled, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLabelledBytes)
@@ -72,18 +81,36 @@ func ReadLabelled(name string, r io.Reader) ([]Labelled, error) {
 }
 
 func parseLabelled(line string) (Labelled, error) {
+	if line[0] == '{' {
+		var answer Answer
+		if err := json.Unmarshal([]byte(line), &answer); err != nil {
+			return Labelled{}, fmt.Errorf("the line is no JSON object of key, coin, text, kind and mood: %w", err)
+		}
+		return labelled(strconv.Itoa(answer.Mood), string(answer.Kind), answer.Coin, answer.Text)
+	}
 	label, text, found := strings.Cut(line, "\t")
 	if !found {
 		return Labelled{}, errors.New("the line has no tab between label and text")
 	}
-	class := slices.Index(classNames[:], strings.ToLower(strings.TrimSpace(label)))
+	if parts := strings.SplitN(text, "\t", 3); len(parts) == 3 && slices.Contains(market.Kinds, market.Kind(parts[0])) {
+		return labelled(label, parts[0], parts[1], parts[2])
+	}
+	return labelled(label, "", "", text)
+}
+
+func labelled(label, kind, symbol, text string) (Labelled, error) {
+	label = strings.ToLower(strings.TrimSpace(label))
+	class := slices.Index(classNames[:], label)
+	if class < 0 {
+		class = slices.Index([]string{"-1", "0", "1"}, label)
+	}
 	if class < 0 {
 		return Labelled{}, fmt.Errorf("the label is %.40q, not negative, neutral or positive", label)
 	}
-	if !utf8.ValidString(text) {
-		text = strings.ToValidUTF8(text, "\ufffd")
+	if kind != "" && !slices.Contains(market.Kinds, market.Kind(kind)) {
+		return Labelled{}, fmt.Errorf("the kind is %.40q, not one of %v", kind, market.Kinds)
 	}
-	return Labelled{Class: Class(class), Text: text}, nil
+	return Labelled{Class: Class(class), Text: strings.ToValidUTF8(text, "\ufffd"), Kind: market.Kind(kind), Symbol: symbol}, nil
 }
 
 // Evaluation is how well a model agrees with labels. Shares lie in [0, 1]. A file without a neutral label is judged on two
@@ -106,8 +133,35 @@ type Evaluation struct {
 	// each bin weighing as much as it holds texts (the expected calibration error of Guo et al., 2017).
 	Reliability      []ReliabilityBin `json:"reliability"`
 	CalibrationError float64          `json:"calibration_error"`
+	// Kappa is the agreement beyond chance (Cohen).
+	Kappa float64 `json:"kappa"`
+	// Kinds is how well the model tells who speaks; nil where the labels do not say or the model does not.
+	Kinds *KindEvaluation `json:"kinds,omitempty"`
+	// Mistakes are the texts whose mood or kind the model got wrong, the surest first.
+	Mistakes []Mistake `json:"mistakes,omitempty"`
 	// TextsPerSecond is the speed of this run, one call after the other.
 	TextsPerSecond float64 `json:"texts_per_second"`
+}
+
+// KindEvaluation is how well a model tells who speaks.
+type KindEvaluation struct {
+	Texts    int     `json:"texts"`
+	Accuracy float64 `json:"accuracy"`
+	Kappa    float64 `json:"kappa"`
+	// Recall and Precision are by kind; a kind that was never said, or never labelled, has none.
+	Recall    map[market.Kind]float64 `json:"recall"`
+	Precision map[market.Kind]float64 `json:"precision"`
+	// Confusion counts texts by label, then by what was said.
+	Confusion map[market.Kind]map[market.Kind]int `json:"confusion"`
+}
+
+// Mistake is a text that the model got wrong.
+type Mistake struct {
+	Question string  `json:"question"` // mood or kind
+	Label    string  `json:"label"`
+	Said     string  `json:"said"`
+	Sure     float64 `json:"sure"` // the probability of what was said
+	Text     string  `json:"text"`
 }
 
 // ReliabilityBin gathers the predictions whose confidence lies in [From, To).
@@ -132,18 +186,19 @@ func Evaluate(ctx context.Context, model Model, rows []Labelled) (Evaluation, er
 	counts := newTally(rows)
 	var elapsed time.Duration
 	for batch := range slices.Chunk(rows, evaluationBatch) {
+		start := time.Now()
 		questions := make([]Question, len(batch))
 		for i, row := range batch {
-			questions[i].Text = row.Text
+			questions[i] = Ask(row.Text)[0]
+			questions[i].Symbol = row.Symbol
 		}
-		start := time.Now()
 		results, err := model.Score(ctx, questions)
 		if err != nil {
 			return Evaluation{}, fmt.Errorf("evaluate model %s: %w", model.Name(), err)
 		}
 		elapsed += time.Since(start)
 		for i, row := range batch {
-			counts.add(row, results[i].Probabilities)
+			counts.add(row, results[i])
 		}
 	}
 	evaluation := counts.evaluation()
@@ -157,28 +212,42 @@ type tally struct {
 	present     [3]bool // classes that the labels name
 	confusion   [3][3]int
 	bins        [reliabilityBins]struct{ texts, right, confidence float64 }
+	kinds       map[market.Kind]map[market.Kind]int
+	mistakes    []Mistake
 	unjudgeable int
 }
 
 func newTally(rows []Labelled) *tally {
-	t := new(tally)
+	t := &tally{kinds: map[market.Kind]map[market.Kind]int{}}
 	for _, row := range rows {
 		t.present[row.Class] = true
 	}
 	return t
 }
 
-func (t *tally) add(row Labelled, p Probabilities) {
+func (t *tally) add(row Labelled, j Judgement) {
 	if !Judgeable(row.Text) {
 		t.unjudgeable++
 	}
-	predicted, confidence := t.predict(p)
+	predicted, confidence := t.predict(j.Probabilities)
 	t.confusion[row.Class][predicted]++
 	bin := &t.bins[min(int(confidence*reliabilityBins), reliabilityBins-1)]
 	bin.texts++
 	bin.confidence += confidence
 	if predicted == row.Class {
 		bin.right++
+	} else {
+		t.mistakes = append(t.mistakes, Mistake{"mood", row.Class.String(), predicted.String(), confidence, row.Text})
+	}
+	if row.Kind == "" || j.Kind == "" {
+		return
+	}
+	if t.kinds[row.Kind] == nil {
+		t.kinds[row.Kind] = map[market.Kind]int{}
+	}
+	t.kinds[row.Kind][j.Kind]++
+	if row.Kind != j.Kind {
+		t.mistakes = append(t.mistakes, Mistake{"kind", string(row.Kind), string(j.Kind), float64(j.KindProbability), row.Text})
 	}
 }
 
@@ -229,7 +298,61 @@ func (t *tally) evaluation() Evaluation {
 	e.MacroRecall /= float64(len(e.Classes))
 	e.MacroF1 /= float64(len(e.Classes))
 	e.Accuracy = float64(right) / float64(e.Texts)
+	e.Kappa = kappa(e.Confusion)
+	e.Kinds = t.kind()
+	slices.SortStableFunc(t.mistakes, func(a, b Mistake) int { return cmp.Compare(b.Sure, a.Sure) })
+	e.Mistakes = t.mistakes
 	t.reliability(&e)
+	return e
+}
+
+// kappa is Cohen's: how much of the agreement that chance does not make is there. Where nothing is left to agree on it is zero.
+func kappa[K comparable](confusion map[K]map[K]int) float64 {
+	labelled, said, right, all := map[K]float64{}, map[K]float64{}, 0., 0.
+	for label, row := range confusion {
+		for other, n := range row {
+			labelled[label] += float64(n)
+			said[other] += float64(n)
+			all += float64(n)
+			if label == other {
+				right += float64(n)
+			}
+		}
+	}
+	chance := 0.
+	for key, n := range labelled {
+		chance += n * said[key] / all
+	}
+	if all == chance {
+		return 0
+	}
+	return (right - chance) / (all - chance)
+}
+
+// kind sums up what was said of kinds.
+func (t *tally) kind() *KindEvaluation {
+	if len(t.kinds) == 0 {
+		return nil
+	}
+	e := &KindEvaluation{Recall: map[market.Kind]float64{}, Precision: map[market.Kind]float64{}, Confusion: t.kinds, Kappa: kappa(t.kinds)}
+	right := 0
+	for _, kind := range market.Kinds {
+		labelled, said := 0, 0
+		for _, other := range market.Kinds {
+			labelled += t.kinds[kind][other]
+			said += t.kinds[other][kind]
+		}
+		hits := t.kinds[kind][kind]
+		e.Texts += labelled
+		right += hits
+		if labelled > 0 {
+			e.Recall[kind] = float64(hits) / float64(labelled)
+		}
+		if said > 0 {
+			e.Precision[kind] = float64(hits) / float64(said)
+		}
+	}
+	e.Accuracy = float64(right) / float64(e.Texts)
 	return e
 }
 

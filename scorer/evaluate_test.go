@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/market"
 	"rcas/scorer"
 )
 
@@ -16,7 +17,19 @@ func TestReadLabelled(t *testing.T) {
 	t.Parallel()
 	rows, err := scorer.ReadLabelled("labels.tsv", strings.NewReader("\ufeffpositive\tup\twe go\r\n\n Neutral\tfine\nNEGATIVE\tb\xffd"))
 	require.NoError(t, err)
-	require.Equal(t, []scorer.Labelled{{scorer.Positive, "up\twe go"}, {scorer.Neutral, "fine"}, {scorer.Negative, "b\ufffdd"}}, rows)
+	require.Equal(t, []scorer.Labelled{{Class: scorer.Positive, Text: "up\twe go"}, {Class: scorer.Neutral, Text: "fine"},
+		{Class: scorer.Negative, Text: "b\ufffdd"}}, rows)
+}
+
+func TestReadLabelledKnowsWhoSpeaks(t *testing.T) {
+	t.Parallel()
+	rows, err := scorer.ReadLabelled("labels.tsv", strings.NewReader("-1\tperson\tBTC\tdead\tagain\npositive\tadvert\t\tjoin\n"+
+		`{"key":"x:1","coin":"ETH","text":"up","kind":"news","mood":1}`))
+	require.NoError(t, err)
+	require.Equal(t, []scorer.Labelled{{scorer.Negative, "dead\tagain", market.Person, "BTC"}, {scorer.Positive, "join", market.Advert, ""},
+		{scorer.Positive, "up", market.News, "ETH"}}, rows)
+	_, err = scorer.ReadLabelled("labels.tsv", strings.NewReader(`{"text":"up","kind":"ghost","mood":1}`))
+	require.ErrorContains(t, err, `labels.tsv:1: the kind is "ghost"`)
 }
 
 func TestReadLabelledNamesFileAndLine(t *testing.T) {
@@ -61,13 +74,13 @@ func TestEvaluateOnThreeClasses(t *testing.T) {
 	require.Equal(t, 9, e.Texts)
 	require.Equal(t, 1, e.Unjudgeable)
 	require.Equal(t, []string{"negative", "neutral", "positive"}, e.Classes)
-	require.InDeltaMapValues(t, map[string]float64{"negative": 1. / 2, "neutral": 1. / 3, "positive": 3. / 4}, e.Recall, 1e-9)
-	require.InDelta(t, (1./2+1./3+3./4)/3, e.MacroRecall, 1e-9)
-	require.InDelta(t, (2.*1/(2+3)+2.*1/(3+2)+2.*3/(4+4))/3, e.MacroF1, 1e-9)
-	require.InDelta(t, 5./9, e.Accuracy, 1e-9)
+	require.InDeltaMapValues(t, map[string]float64{"negative": 1. / 2, "neutral": 2. / 3, "positive": 3. / 4}, e.Recall, 1e-9)
+	require.InDelta(t, (1./2+2./3+3./4)/3, e.MacroRecall, 1e-9)
+	require.InDelta(t, (2.*1/(2+2)+2.*2/(3+3)+2.*3/(4+4))/3, e.MacroF1, 1e-9)
+	require.InDelta(t, 6./9, e.Accuracy, 1e-9)
 	require.Equal(t, map[string]map[string]int{
 		"negative": {"negative": 1, "neutral": 1, "positive": 0},
-		"neutral":  {"negative": 1, "neutral": 1, "positive": 1},
+		"neutral":  {"negative": 0, "neutral": 2, "positive": 1},
 		"positive": {"negative": 1, "neutral": 0, "positive": 3},
 	}, e.Confusion)
 	require.Positive(t, e.TextsPerSecond)

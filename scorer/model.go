@@ -106,9 +106,7 @@ func Judgeable(text string) bool {
 	for limit := 16; ; limit *= 4 { // nearly always the first few words decide
 		words.Split(text, limit)
 		for i := range words.Len() {
-			switch string(words.At(i)) {
-			case lexer.URL, lexer.User, lexer.Cashtag, "!", "!!", "?", "??", "?!", "...", "%":
-			default:
+			if !silent(words.At(i)) {
 				return true
 			}
 		}
@@ -116,6 +114,15 @@ func Judgeable(text string) bool {
 			return false
 		}
 	}
+}
+
+// silent tells of a word that says nothing by itself.
+func silent(word []byte) bool {
+	switch string(word) {
+	case lexer.URL, lexer.User, lexer.Cashtag, "!", "!!", "?", "??", "?!", "...", "%", lexer.Title, lexer.Caps, lexer.Reply, lexer.Tags:
+		return true
+	}
+	return false
 }
 
 // start makes the ONNX Runtime ready.

@@ -91,6 +91,18 @@ func TestBundledIsTheDirectoryOfItsName(t *testing.T) {
 	require.Equal(t, fromDirectory, fromBinary)
 }
 
+// contrasts.tsv holds invented sentences in which little turns the mood: a negation, another coin, a direction; or says nothing at all.
+func TestBundledReadsWhatTurnsAMood(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join("testdata", "contrasts.tsv"))
+	require.NoError(t, err)
+	rows, err := scorer.ReadLabelled("contrasts.tsv", strings.NewReader(string(content)))
+	require.NoError(t, err)
+	evaluation, err := scorer.Evaluate(context.Background(), bundled(t), rows)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, evaluation.MacroRecall, 0.75, "%+v", evaluation.Mistakes)
+}
+
 func TestNegationTurnsAMood(t *testing.T) {
 	t.Parallel()
 	got, err := bundled(t).Score(context.Background(), scorer.Ask("this is good", "this is not good"))

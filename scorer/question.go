@@ -1,6 +1,10 @@
 package scorer
 
-import "rcas/market"
+import (
+	"sync"
+
+	"rcas/market"
+)
 
 // Question asks a model how a text feels about one coin.
 type Question struct {
@@ -13,11 +17,20 @@ type Question struct {
 	Coins []market.Mention
 }
 
-// Ask asks for the mood of texts as wholes.
+// usual finds the coins that RCAS knows without being told.
+var usual = sync.OnceValue(func() *market.Matcher {
+	assets, err := market.DefaultAssets()
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	return market.NewMatcher(assets)
+})
+
+// Ask asks for the mood of texts as wholes: towards any of the coins that RCAS ships with where they name one.
 func Ask(texts ...string) []Question {
 	questions := make([]Question, len(texts))
 	for i, text := range texts {
-		questions[i].Text = text
+		questions[i] = Question{Text: text, Coins: usual().Mentions(text)}
 	}
 	return questions
 }

@@ -177,30 +177,26 @@ func (m *wordsModel) Close() error        { return m.session.Close() }
 // wordsScratch is what one Score works with; it is used again.
 type wordsScratch struct {
 	words lexer.Words
+	coins []lexer.Coin
 	posts []splitPost
 	texts []string
 }
 
-// splitPost is a text ready for the graph.
+// splitPost is a text ready for the graph, written as the question about it wants.
 type splitPost struct {
-	text  int // its place among the texts
+	place int // among the results
 	words int
 	line  string
+	bare  bool // nothing but names of coins, links and the like: no mood, whatever the graph says
 }
 
 func (m *wordsModel) Score(ctx context.Context, questions []Question) ([]Judgement, error) {
 	scratch := m.scratch.Get().(*wordsScratch)
 	defer m.scratch.Put(scratch)
-	texts, places := distinctTexts(questions)
-	results := make([]Judgement, len(texts))
-	scratch.posts = scratch.posts[:0]
-	for i, text := range texts {
-		scratch.words.Split(text, m.maxWords)
-		if scratch.words.Len() == 0 {
-			results[i] = neutral
-			continue
-		}
-		scratch.posts = append(scratch.posts, splitPost{i, scratch.words.Len(), scratch.words.String()})
+	places := scratch.split(questions, m.maxWords)
+	results := make([]Judgement, len(questions))
+	for i := range results {
+		results[i] = neutral
 	}
 	// Posts of like length go together, so that little of a batch is padding.
 	slices.SortFunc(scratch.posts, func(a, b splitPost) int { return cmp.Compare(a.words, b.words) })
@@ -219,6 +215,44 @@ func (m *wordsModel) Score(ctx context.Context, questions []Question) ([]Judgeme
 	return answers, nil
 }
 
+// split writes the questions as posts, those that read alike and follow each other once, and returns where the result of each
+// question will be.
+func (s *wordsScratch) split(questions []Question, limit int) (places []int) {
+	s.posts = s.posts[:0]
+	places = make([]int, len(questions))
+	for i, question := range questions {
+		s.coins = s.coins[:0]
+		for _, c := range question.Coins {
+			s.coins = append(s.coins, lexer.Coin{Start: c.Start, End: c.End, Asked: question.Symbol == "" || question.Symbol == c.Symbol})
+		}
+		s.words.Split(question.Text, limit, s.coins...)
+		line := s.words.String()
+		if n := len(s.posts); n > 0 && i > 0 && s.posts[n-1].place == places[i-1] && s.posts[n-1].line == line {
+			places[i] = places[i-1]
+			continue
+		}
+		places[i] = i
+		if s.words.Len() > 0 {
+			s.posts = append(s.posts, splitPost{i, s.words.Len(), line, bare(&s.words)})
+		}
+	}
+	return places
+}
+
+// bare tells whether the words say nothing of any mood: no word, number or emoji beside names of coins.
+func bare(words *lexer.Words) bool {
+	for i := range words.Len() {
+		switch string(words.At(i)) {
+		case lexer.Asked, lexer.Other, "#" + lexer.Asked, "#" + lexer.Other:
+		default:
+			if !silent(words.At(i)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // run judges one batch.
 func (m *wordsModel) run(scratch *wordsScratch, batch []splitPost, results []Judgement) error {
 	scratch.texts = scratch.texts[:0]
@@ -230,7 +264,10 @@ func (m *wordsModel) run(scratch *wordsScratch, batch []splitPost, results []Jud
 		return err
 	}
 	for row, post := range batch {
-		results[post.text] = m.judgement(outputs, row)
+		results[post.place] = m.judgement(outputs, row)
+		if post.bare {
+			results[post.place].Probabilities = neutral.Probabilities
+		}
 	}
 	return nil
 }

@@ -364,14 +364,34 @@ func (s *Store) Unscored(ctx context.Context, model string, after Position, to t
 	if err != nil {
 		return nil, wrap("read posts to score", err)
 	}
-	tweets, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*market.Tweet, error) {
-		t := new(market.Tweet)
-		err := row.Scan(&t.Time, &t.Source, &t.ID, &t.Author, &t.Lang, &t.Text, &t.Symbols, &t.Repost, &t.Followers, &t.QuoteCount,
-			&t.ReplyCount, &t.RetweetCount, &t.FavoriteCount, &t.ReceivedAt)
-		return t, err
-	})
+	tweets, err := pgx.CollectRows(rows, scanTweet)
 	if err != nil {
 		return nil, wrap("read posts to score", err)
+	}
+	return tweets, nil
+}
+
+func scanTweet(row pgx.CollectableRow) (*market.Tweet, error) {
+	t := new(market.Tweet)
+	err := row.Scan(&t.Time, &t.Source, &t.ID, &t.Author, &t.Lang, &t.Text, &t.Symbols, &t.Repost, &t.Followers, &t.QuoteCount,
+		&t.ReplyCount, &t.RetweetCount, &t.FavoriteCount, &t.ReceivedAt)
+	return t, err
+}
+
+// Draw returns up to limit posts of the time from one to before the other, drawn at random: the same as long as nothing is added.
+// Deleted posts, posts about no coin and reposts are left out.
+func (s *Store) Draw(ctx context.Context, from, to time.Time, limit int) ([]*market.Tweet, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
+		       received_at
+		FROM tweets WHERE time >= $1 AND time < $2 AND cardinality(symbols) > 0 AND deleted_at IS NULL AND NOT repost
+		ORDER BY md5(source || id), time LIMIT $3`, from, to, limit)
+	if err != nil {
+		return nil, wrap("draw posts", err)
+	}
+	tweets, err := pgx.CollectRows(rows, scanTweet)
+	if err != nil {
+		return nil, wrap("draw posts", err)
 	}
 	return tweets, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/market"
 	"rcas/scorer"
 )
 
@@ -118,14 +120,19 @@ func newModelEval(s *settings) *cobra.Command {
 		Use:   "eval --labels FILE.tsv [--model DIR]",
 		Short: "Judge a model on labelled texts",
 		Long: `Judge a model on labelled texts: one a line, label (negative, neutral, positive), a tab, the text. A file without neutral
-labels is judged on two classes, by the larger of negative and positive.`,
+labels is judged on two classes, by the larger of negative and positive. Where lines say who speaks and which coin was asked about
+(label, kind, coin, text, or the objects that rcas label writes), the kind is judged, too.`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := jsonFlag(cmd)
 	dir := cmd.Flags().String("model", "", "model directory; unset: the bundled model")
 	labels := cmd.Flags().String("labels", "", "labelled texts (TSV)")
+	errorsShown := cmd.Flags().Int("errors", 0, "how many of the surest mistakes to list")
 	_ = cmd.MarkFlagRequired("labels")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *errorsShown < 0 {
+			return errors.New("--errors is below zero: say how many mistakes to list")
+		}
 		rows, err := readLabelled(*labels)
 		if err != nil {
 			return err
@@ -139,6 +146,7 @@ labels is judged on two classes, by the larger of negative and positive.`,
 		if err != nil {
 			return err
 		}
+		e.Mistakes = e.Mistakes[:min(*errorsShown, len(e.Mistakes))]
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), e)
 		}
@@ -149,8 +157,8 @@ labels is judged on two classes, by the larger of negative and positive.`,
 
 func printEvaluation(cmd *cobra.Command, e scorer.Evaluation) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "model\t%s\ntexts\t%s\nmacro recall\t%.4f\nmacro F1\t%.4f\naccuracy\t%.4f\n", e.Model, thousands(int64(e.Texts)),
-		e.MacroRecall, e.MacroF1, e.Accuracy)
+	fmt.Fprintf(w, "model\t%s\ntexts\t%s\nmacro recall\t%.4f\nmacro F1\t%.4f\naccuracy\t%.4f\nkappa\t%.4f\n", e.Model,
+		thousands(int64(e.Texts)), e.MacroRecall, e.MacroF1, e.Accuracy, e.Kappa)
 	for _, class := range e.Classes {
 		fmt.Fprintf(w, "recall %s\t%.4f\n", class, e.Recall[class])
 	}
@@ -169,7 +177,32 @@ func printEvaluation(cmd *cobra.Command, e scorer.Evaluation) error {
 			fmt.Fprintf(w, "%.1f to %.1f\t%d\t%.3f\t%.3f\n", b.From, b.To, b.Texts, b.Confidence, b.Accuracy)
 		}
 	}
+	if e.Kinds != nil {
+		printKinds(w, e.Kinds)
+	}
+	if len(e.Mistakes) > 0 {
+		fmt.Fprintln(w, "\nsure\tlabel\tsaid\ttext")
+		for _, m := range e.Mistakes {
+			fmt.Fprintf(w, "%.3f\t%s\t%s\t%s\n", m.Sure, m.Label, m.Said, strings.Join(strings.Fields(m.Text), " "))
+		}
+	}
 	return w.Flush()
+}
+
+// printKinds shows how well the model tells who speaks.
+func printKinds(w io.Writer, e *scorer.KindEvaluation) {
+	fmt.Fprintf(w, "\nwho speaks\t%s texts\naccuracy\t%.4f\nkappa\t%.4f\n\nkind ↓ said →", thousands(int64(e.Texts)), e.Accuracy, e.Kappa)
+	for _, said := range market.Kinds {
+		fmt.Fprintf(w, "\t%s", said)
+	}
+	fmt.Fprint(w, "\trecall\tprecision\n")
+	for _, kind := range market.Kinds {
+		fmt.Fprint(w, kind)
+		for _, said := range market.Kinds {
+			fmt.Fprintf(w, "\t%d", e.Confusion[kind][said])
+		}
+		fmt.Fprintf(w, "\t%.3f\t%.3f\n", e.Recall[kind], e.Precision[kind])
+	}
 }
 
 func newModelBench(s *settings) *cobra.Command {

@@ -2,8 +2,8 @@
 //
 // It writes them in one canonical form: HTML entities unescaped, lower case, letters repeated three times and more squeezed
 // to two, an emoji one word, and placeholders for links, users, cashtags, emoticons and classes of numbers. A hashtag is
-// a word with and without its sign. A word that a negation reaches ends in a tilde: "not good" is "not good~". Training and scoring
-// use this same code.
+// a word with and without its sign. The coin that a post is asked about is one word, whatever its name, and every other coin is
+// another. A word that a negation reaches ends in a tilde: "not good" is "not good~". Training and scoring use this same code.
 package lexer
 
 import (
@@ -30,6 +30,16 @@ const (
 	Sad     = "<sad>"
 	Skeptic = "<skeptic>"
 	Heart   = "<heart>"
+	Asked   = "<coin>"  // the coin asked about
+	Other   = "<other>" // a coin that was not asked about
+)
+
+// Words about the post as a whole, which stand at its end: who speaks shows in them.
+const (
+	Title = "<title>" // its words begin with capitals, as a headline's
+	Caps  = "<caps>"  // it is written in capitals
+	Reply = "<reply>" // it begins with a user's name
+	Tags  = "<tags>"  // it has three hashtags and more
 )
 
 // Signed numbers, with their sign inside the placeholder.
@@ -52,6 +62,12 @@ const negatedMark = '~'
 // negationScope is how many words a negation reaches, unless punctuation or "but" ends it before.
 const negationScope = 4
 
+// Coin is a place in a text that names a coin, the sign of a tag included: the bytes from Start to before End.
+type Coin struct {
+	Start, End int
+	Asked      bool // the coin that the text is asked about
+}
+
 // Words holds the words of one post. The zero value is ready; a Words may be used again and again, by one goroutine at a
 // time, and then allocates next to nothing.
 type Words struct {
@@ -59,10 +75,15 @@ type Words struct {
 	ends   []int
 
 	text  string
+	coins []Coin // those ahead
 	at    int
 	limit int
 	scope int // words that the last negation still reaches
+	shape shape
 }
+
+// shape counts what the words of a post look like; of words, those of four letters and more.
+type shape struct{ capitalised, shouted, all, tags int }
 
 // Len is the number of words.
 func (w *Words) Len() int { return len(w.ends) }
@@ -89,16 +110,97 @@ func (w *Words) String() string {
 	return joined.String()
 }
 
-// Split reads at most limit words of text, and no more of the text than it needs for them. Invalid UTF-8 separates words.
-func (w *Words) Split(text string, limit int) {
+// Split reads at most limit words of text, and no more of the text than it needs for them. Invalid UTF-8 separates words. The coins
+// are the places that name one, in their order.
+func (w *Words) Split(text string, limit int, coins ...Coin) {
 	if strings.IndexByte(text, '&') >= 0 {
-		text = html.UnescapeString(text[:min(len(text), limit*maxWordBytes)])
+		text, coins = unescape(text[:min(len(text), limit*maxWordBytes)], coins)
 	}
-	*w = Words{buffer: w.buffer[:0], ends: w.ends[:0], text: text, limit: limit}
+	*w = Words{buffer: w.buffer[:0], ends: w.ends[:0], text: text, limit: limit, coins: coins}
 	for w.at < len(w.text) && len(w.ends) < limit {
-		w.next()
+		for len(w.coins) > 0 && w.coins[0].Start < w.at { // inside of a link, or named by the same word as the coin before
+			w.coins = w.coins[1:]
+		}
+		if len(w.coins) > 0 && w.coins[0].Start == w.at {
+			w.coin(w.coins[0])
+		} else {
+			w.next()
+		}
 	}
-	w.text = ""
+	if len(w.ends) > 0 {
+		w.whole()
+	}
+	w.text, w.coins = "", nil
+}
+
+// whole adds the words about the post as a whole, as far as there is room.
+func (w *Words) whole() {
+	s := w.shape
+	for _, word := range [...]struct {
+		text string
+		fits bool
+	}{
+		{Caps, s.all >= 3 && 2*s.shouted > s.all},
+		{Title, s.all >= 3 && 2*s.shouted <= s.all && 10*s.capitalised > 7*s.all},
+		{Reply, w.text[0] == '@'},
+		{Tags, s.tags >= 3},
+	} {
+		if word.fits && len(w.ends) < w.limit {
+			w.add(word.text)
+		}
+	}
+}
+
+// look counts a word of the text that was just read.
+func (s *shape) look(word string) {
+	if len(word) < 4 || !isLetter(word[0]) {
+		return
+	}
+	s.all++
+	if word[0] <= 'Z' && word[1] <= 'Z' && word[2] <= 'Z' {
+		s.shouted++
+	} else if word[0] <= 'Z' {
+		s.capitalised++
+	}
+}
+
+// unescape replaces HTML entities, and returns the coins at their new places.
+func unescape(text string, coins []Coin) (string, []Coin) {
+	var plain strings.Builder
+	moved := make([]Coin, 0, len(coins))
+	at := 0
+	for _, c := range coins {
+		if c.Start < at || c.End > len(text) {
+			continue
+		}
+		plain.WriteString(html.UnescapeString(text[at:c.Start]))
+		start := plain.Len()
+		plain.WriteString(text[c.Start:c.End])
+		moved = append(moved, Coin{start, plain.Len(), c.Asked})
+		at = c.End
+	}
+	plain.WriteString(html.UnescapeString(text[at:]))
+	return plain.String(), moved
+}
+
+// coin reads the name of a coin, its possessive "'s" included. A hashtag keeps its sign.
+func (w *Words) coin(c Coin) {
+	if w.text[w.at] == '#' {
+		w.buffer = append(w.buffer, '#')
+		w.shape.tags++
+	}
+	w.at = min(c.End, len(w.text))
+	for _, possessive := range [...]string{"'s", "’s"} {
+		if rest := w.text[w.at:]; strings.HasPrefix(rest, possessive) && !isLetter(w.peek(len(possessive))) {
+			w.at += len(possessive)
+			break
+		}
+	}
+	if c.Asked {
+		w.add(Asked)
+	} else {
+		w.add(Other)
+	}
 }
 
 // next reads one word, or skips what is none. It always moves on.
@@ -191,8 +293,9 @@ func (w *Words) word() {
 	if w.link() {
 		return
 	}
-	start := len(w.buffer)
+	start, begin := len(w.buffer), w.at
 	w.letters()
+	w.shape.look(w.text[begin:w.at])
 	if len(w.buffer) == start { // an apostrophe or a modifier and nothing else
 		return
 	}
@@ -277,6 +380,7 @@ func (w *Words) room(start int, longer []byte) {
 
 // hashtag reads #word as two words, with the sign and without.
 func (w *Words) hashtag() {
+	w.shape.tags++
 	w.at++
 	start := len(w.buffer)
 	w.buffer = append(w.buffer, '#')

@@ -26,7 +26,7 @@ func TestSplit(t *testing.T) {
 		"see https://example.org/a?b=c#d now": "see <url> now",
 		"WWW.example.org":                     "<url>",
 		"example.com/x and end.of line":       "<url> and end of line",
-		"@someone hi":                         "<user> hi",
+		"@someone hi":                         "<user> hi <reply>",
 		"$BTC $eth.x $SHOP-T":                 "<cashtag> <cashtag> <cashtag> t",
 		"$1,000.50 $-3 -$20 €5":               "<money> <-num> <-num> <money>",
 		"+3.2% -4% 5% 10x 100k 2017 42":       "<+%> <-%> <%> <times> <num> <year> <num>",
@@ -34,6 +34,9 @@ func TestSplit(t *testing.T) {
 		"1st 4chan":                           "1st 4chan",
 		"#Bitcoin #to_the_moon # 1":           "#bitcoin bitcoin #tothemoon tothemoon <num>",
 		"#100x":                               "#100x 100x",
+		"@her see #a #b #c":                   "<user> see #a a #b b #c c <reply> <tags>",
+		"BUY THIS COIN ABOUT NOW HERE":        "buy this coin about now here <caps>",
+		"Regulator Delays Decision on Fund":   "regulator delays decision on fund <title>",
 		"don't sell, hold":                    "don't sell~ hold",
 		"not very good but fine":              "not very~ good~ but fine",
 		"I’m here, Bitcoin’s here":            "i'm here bitcoin here",
@@ -49,6 +52,26 @@ func TestSplit(t *testing.T) {
 		strings.Repeat("ab", 60):           strings.Repeat("ab", 24),
 	} {
 		require.Equal(t, want, split(text), "text %q", text)
+	}
+}
+
+func TestSplitWritesCoinsAsTheyAreAskedAbout(t *testing.T) {
+	t.Parallel()
+	var words lexer.Words
+	for _, test := range []struct {
+		text, want string
+		coins      []lexer.Coin
+	}{
+		{"ETH flips bitcoin", "<coin> flips <other>", []lexer.Coin{{0, 3, true}, {10, 17, false}}},
+		{"not $BTC's day", "not <coin> day~", []lexer.Coin{{4, 8, true}}},
+		{"not a #btc thing", "not a~ #<coin> thing~", []lexer.Coin{{6, 10, true}}},
+		{"a &amp; btc&gt;eth", "a <coin> <other>", []lexer.Coin{{8, 11, true}, {15, 18, false}}},
+		{"see btc.com now", "see <url> now", nil},
+		{"bitcoin cash", "<coin>", []lexer.Coin{{0, 12, true}, {0, 12, false}}},
+		{"btc", "<coin>", []lexer.Coin{{0, 30, true}}},
+	} {
+		words.Split(test.text, 100, test.coins...)
+		require.Equal(t, test.want, words.String(), test.text)
 	}
 }
 
@@ -68,7 +91,11 @@ func FuzzSplit(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		var words lexer.Words
-		words.Split(text, 32)
+		var coins []lexer.Coin
+		for at := 1; at+4 < len(text); at += 9 { // anywhere, even within a character
+			coins = append(coins, lexer.Coin{Start: at, End: at + 4, Asked: at%2 == 0})
+		}
+		words.Split(text, 32, coins...)
 		require.LessOrEqual(t, words.Len(), 32)
 		for i := range words.Len() {
 			word := words.At(i)

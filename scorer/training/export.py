@@ -1,4 +1,4 @@
-"""The trained model as one ONNX graph: split posts in, probabilities out."""
+"""The trained model as one ONNX graph: split posts in, probabilities of mood and of kind out."""
 
 import numpy as np
 import onnx
@@ -40,23 +40,55 @@ class Graph:
         """The sum over the second axis."""
         return self("ReduceSum", array, np.array([1]), keepdims=int(keep))
 
+    def answer(self, logits, name):
+        """An output of the graph: probabilities from logits."""
+        self.nodes.append(helper.make_node("Softmax", [logits], [name], axis=1))
+
     def save(self, path, inputs, outputs):
         graph = helper.make_graph(self.nodes, "rcas", inputs, outputs, self.constants)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
         onnx.save(helper.make_model(graph, producer_name="rcas", opset_imports=opsets, ir_version=IR), str(path))
 
 
-def build(path, vocabulary, net, line, mix):
-    """Write the graph: the network's logits and the linear half's, each times its share of mix, summed.
+NAMES = {"mood": "probabilities", "kind": "kinds"}
 
-    vocabulary maps words to ids.
+
+def build(path, vocabulary, net, line, heads, mixes):
+    """Write the graph: the logits of the voices times their shares, summed.
+
+    vocabulary maps words to ids; heads maps each output to the heads whose network and linear logits are its voices, in the order of
+    its mix in mixes.
     """
     g = Graph()
     ids = lookup(g, vocabulary)
-    total = g("Add", convolution(g, ids, net, mix[0]), linear(g, ids, line, mix[1]))
-    g.nodes.append(helper.make_node("Softmax", [total], ["probabilities"], axis=1))
+    pooled = convolution(g, ids, net)
+    order = [name for names in heads.values() for name in names]
+    sums, scale = features(g, ids, line, order)
+    voices, at = {}, 0
+    for name in order:
+        answers = len(line.bias[name])
+        voted = g("Add", g("Mul", g.slice(sums, at, at + answers), scale), line.bias[name].astype(np.float32))
+        voices[name] = [head(g, pooled, net, name), voted]
+        at += answers
+    named = g("Min", g.slice(sums, -2, -1), np.array(1, np.float32))
+    for output, names in heads.items():
+        join(g, [voice for name in names for voice in voices[name]], mixes[output], named, NAMES[output])
     g.save(path, [helper.make_tensor_value_info("words", TensorProto.STRING, ["posts"])],
-           [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["posts", 3])])
+           [helper.make_tensor_value_info(NAMES[output], TensorProto.FLOAT, ["posts", len(line.bias[names[0]])])
+            for output, names in heads.items()])
+
+
+def join(g, voices, mix, named, output):
+    """An output of the graph from its voices; see mixing.Mix."""
+    def total(shares):
+        shared = [g("Mul", voice, np.array(share, np.float32)) for voice, share in zip(voices, shares) if share]
+        return g("Sum", *shared)
+
+    logits = total(mix.shares)
+    if mix.named_shares is not None:
+        other = g("Add", total(mix.named_shares), mix.moved.astype(np.float32))
+        logits = g("Add", logits, g("Mul", named, g("Sub", other, logits)))
+    g.answer(logits, output)
 
 
 def lookup(g, vocabulary):
@@ -70,8 +102,8 @@ def lookup(g, vocabulary):
     return g("Pad", found, np.array([0, 1, 0, 1]))
 
 
-def convolution(g, ids, net, share):
-    """The network's logits, times share.
+def convolution(g, ids, net):
+    """What the network sees in each post: the convolution's maximum and its sum.
 
     What a word adds to the convolution at each of its three places is a constant of the word, so it is written as a product of
     two constants: the runtime folds it into one table for each place when it opens the file, and the convolution at run time is
@@ -90,10 +122,14 @@ def convolution(g, ids, net, share):
     gated = g("Mul", g("Relu", carried), g("Sigmoid", gate))
     words = g.sum(g("Cast", g("Cast", ids, to=TensorProto.BOOL), to=TensorProto.FLOAT), keep=True)
     total = g("Div", g.sum(gated), g("Sqrt", words))
-    pooled = g("Concat", g("ReduceMax", gated, np.array([1]), keepdims=0), total, axis=1)
-    hidden = g("Relu", g("Gemm", pooled, state["hidden.weight"], state["hidden.bias"], transB=1))
-    share = np.float32(share)
-    return g("Gemm", hidden, share * state["output.weight"], share * state["output.bias"], transB=1)
+    return g("Concat", g("ReduceMax", gated, np.array([1]), keepdims=0), total, axis=1)
+
+
+def head(g, pooled, net, name):
+    """The network's logits of one head."""
+    hidden, output = net.hidden[name], net.output[name]
+    inner = g("Relu", g("Gemm", pooled, hidden.weight.detach().numpy(), hidden.bias.detach().numpy(), transB=1))
+    return g("Gemm", inner, output.weight.detach().numpy(), output.bias.detach().numpy(), transB=1)
 
 
 def word_vectors(g, net):
@@ -116,14 +152,16 @@ def kernel(state, channels, place):
     return np.concatenate([state["convolution.weight"][:, :, place].T, padding])
 
 
-def linear(g, ids, line, share):
-    """The linear half's logits, times share. A pair of words is found by one number."""
+def features(g, ids, line, heads):
+    """The sums of the linear half over words and pairs of words, and what scales them. A pair is found by one number.
+
+    The columns of the sums are the answers of each head, whether a coin was named, and the squared rarity.
+    """
     first, second = g.slice(ids, 1, -2), g.slice(ids, 2, -1)
     keys = g("Add", g("Mul", first, np.array(line.size)), second)
     pairs = g("LabelEncoder", keys, domain="ai.onnx.ml", keys_int64s=list(line.pairs),
               values_int64s=[line.size + number for number in line.pairs.values()], default_int64=network.PADDING)
-    table = g("Cast", line.table(), to=TensorProto.FLOAT)
+    table = g("Cast", line.table(heads), to=TensorProto.FLOAT)
     sums = g.sum(g("Gather", table, g("Concat", ids, pairs, axis=1)))
-    norm = g("Sqrt", g("Max", g.slice(sums, 3, 4), np.array(1e-9, np.float32)))
-    scaled = g("Div", g.slice(sums, 0, 3), norm)
-    return g("Add", g("Mul", scaled, np.array(share, np.float32)), (share * line.bias).astype(np.float32))
+    norm = g("Sqrt", g("Max", g.slice(sums, -1, 0), np.array(1e-9, np.float32)))
+    return sums, g("Div", np.array(1, np.float32), norm)

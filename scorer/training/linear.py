@@ -8,25 +8,27 @@ import scipy.sparse
 
 import network
 
-ITERATIONS = 100
+ROUGH, FINE = 25, 60  # steps of the fit that chooses the pairs, and of the last
 
 
 class Linear:
     """Features are word ids, and pairs of them as keys first * size + second, numbered from size on."""
 
-    def __init__(self, size, l2=1e-5, pairs=60_000):
-        self.size, self.l2, self.most_pairs = size, l2, pairs
-        self.pairs = {}
+    def __init__(self, size, coins=(), l2=1e-5, pairs=60_000):
+        """size bounds the ids of words; coins are the ids of the words that stand for a coin."""
+        self.size, self.coins, self.l2, self.most_pairs = size, list(coins), l2, pairs
+        self.pairs, self.weights, self.bias = {}, {}, {}
 
-    def fit(self, rows, labels, two_classes, weights, report=print):
-        """Fit with every pair seen twice, keep the pairs with the largest weights, and fit again with those."""
+    def fit(self, rows, lessons, report=print):
+        """Fit every head with every pair seen twice, keep the pairs with the largest weights, and fit again with those."""
         counts = collections.Counter(key for row in rows for key in self.keys(row))
         self.pairs = {key: i for i, key in enumerate(sorted(k for k, n in counts.items() if n >= 2))}
-        self._fit(rows, labels, two_classes, weights, report)
-        kept = np.argsort(-np.abs(self.weights[:, self.size:]).max(0))[:self.most_pairs] + self.size
-        keys = np.array(list(self.pairs))[kept - self.size]
+        self._fit(rows, lessons, ROUGH, report)
+        largest = np.max([np.abs(weights[:, self.size:]).max(0) for weights in self.weights.values()], axis=0)
+        kept = np.argsort(-largest)[:self.most_pairs]
+        keys = np.array(list(self.pairs))[kept]
         self.pairs = {int(key): i for i, key in enumerate(np.sort(keys))}
-        self._fit(rows, labels, two_classes, weights, report)
+        self._fit(rows, lessons, FINE, report)
 
     def keys(self, row):
         return [a * self.size + b for a, b in zip(row, row[1:]) if a != network.UNKNOWN and b != network.UNKNOWN]
@@ -45,36 +47,43 @@ class Linear:
         norm = np.sqrt(np.maximum(counts @ self.rarity**2, 1e-9))
         return (scipy.sparse.diags(1 / norm) @ counts @ scipy.sparse.diags(self.rarity)).tocsr()
 
-    def _fit(self, rows, labels, two_classes, weights, report):
+    def _fit(self, rows, lessons, steps, report):
         counts = self.matrix(rows)
         present = np.bincount(counts.indices, minlength=counts.shape[1])
         self.rarity = (1 + np.log(len(rows) / (1 + present))) / 10
-        self.weights, self.bias, loss = regress(self.scale(counts), labels, two_classes, weights, self.l2)
-        report(f"linear: {counts.shape[1]} features, loss {loss:.4f}")
+        scaled = self.scale(counts)
+        for head, lesson in lessons.items():
+            weights = lesson.weights.numpy().astype(float)
+            taught = np.flatnonzero(weights)
+            self.weights[head], self.bias[head], loss = regress(scaled[taught], lesson.targets.numpy().astype(float)[taught],
+                                                                lesson.masks.numpy().astype(float)[taught], weights[taught], self.l2, steps)
+            report(f"linear, {head}: {counts.shape[1]} features, loss {loss:.4f}")
 
-    def predict(self, rows):
+    def predict(self, rows, head):
         """Logits of each row, from the same table as the exported model's."""
-        sums = self.matrix(rows) @ self.table().astype(float)
-        return sums[:, :3] / np.sqrt(np.maximum(sums[:, 3:], 1e-9)) + self.bias
+        sums = self.matrix(rows) @ self.table([head]).astype(float)
+        return sums[:, :-2] / np.sqrt(np.maximum(sums[:, -1:], 1e-9)) + self.bias[head]
 
-    def table(self):
-        """For each feature, its rarity times its three weights and its squared rarity, in 16 bits. Padding and unknown: 0."""
-        table = np.concatenate([self.weights * self.rarity, self.rarity[None] ** 2]).T
+    def table(self, heads):
+        """For each feature, in 16 bits: its rarity times its weights for each head, whether it stands for a coin, its squared rarity.
+
+        Padding and unknown are zero.
+        """
+        named = np.zeros((1, len(self.rarity)))
+        named[0, self.coins] = 1
+        table = np.concatenate([self.weights[head] * self.rarity for head in heads] + [named, self.rarity[None] ** 2]).T
         table[[network.PADDING, network.UNKNOWN]] = 0
         return table.astype(np.float16)
 
 
-def regress(features, labels, two_classes, weights, l2):
-    """Softmax regression by L-BFGS. The neutral class is masked in the loss of posts of two-class sources."""
-    posts, size = features.shape
+def regress(features, target, mask, weights, l2, steps):
+    """Softmax regression by L-BFGS. The mask is added to the logits."""
+    classes, size = target.shape[1], features.shape[1]
     transposed = features.T.tocsr()
-    target = np.eye(3)[labels]
-    mask = np.zeros((posts, 3))
-    mask[np.asarray(two_classes), network.NEUTRAL] = -1e9
     weight = (weights / np.sum(weights))[:, None]
 
     def loss(flat):
-        theta = flat.reshape(3, size + 1)
+        theta = flat.reshape(classes, size + 1)
         logits = features @ theta[:, :size].T + theta[:, size] + mask
         logits -= logits.max(1, keepdims=True)
         normal = np.log(np.exp(logits).sum(1, keepdims=True))
@@ -85,7 +94,7 @@ def regress(features, labels, two_classes, weights, l2):
         value = -(weight * target * (logits - normal)).sum() + l2 * (theta[:, :size] ** 2).sum() / 2
         return value, gradient.ravel()
 
-    found = scipy.optimize.minimize(loss, np.zeros(3 * (size + 1)), jac=True, method="L-BFGS-B",
-                                    options={"maxiter": ITERATIONS})
-    theta = found.x.reshape(3, size + 1)
+    found = scipy.optimize.minimize(loss, np.zeros(classes * (size + 1)), jac=True, method="L-BFGS-B",
+                                    options={"maxiter": steps})
+    theta = found.x.reshape(classes, size + 1)
     return theta[:, :size], theta[:, size], found.fun

@@ -1,4 +1,4 @@
-"""The network: a gated convolution over the words of a post."""
+"""The network: a gated convolution over the words of a post, and a head for each question about it."""
 
 import time
 
@@ -10,25 +10,25 @@ import torch.nn.functional as F
 import vectors
 
 PADDING, UNKNOWN = 0, 1  # the first two ids of a vocabulary
-NEUTRAL = 1
 WIDTH = 3  # words under the convolution
 TABLE_RATE = 10  # word vectors learn this much faster than the rest: each is seen more rarely
 
 
 class Network(nn.Module):
-    """Words to vectors, a convolution over three words with a gate, its maximum and its sum over the post, three classes."""
+    """Words to vectors, a convolution over three words with a gate, its maximum and its sum over the post, a head a question."""
 
-    def __init__(self, vocabulary, dimensions=40, channels=48, hidden=64, dropout=0.4, word_dropout=0.08):
+    def __init__(self, vocabulary, heads, start=None, dimensions=40, channels=48, hidden=64, dropout=0.4, word_dropout=0.08):
+        """heads maps the name of each question to the number of its answers; start maps words to the vectors that they begin with."""
         super().__init__()
         self.channels, self.word_dropout = channels, word_dropout
-        self.table = vectors.Vectors(vocabulary, dimensions)
+        self.table = vectors.Vectors(vocabulary, dimensions, start or {})
         self.convolution = nn.Conv1d(dimensions, 2 * channels, WIDTH, padding=WIDTH // 2)
-        self.hidden = nn.Linear(2 * channels, hidden)
-        self.output = nn.Linear(hidden, 3)
+        self.hidden = nn.ModuleDict({name: nn.Linear(2 * channels, hidden) for name in heads})
+        self.output = nn.ModuleDict({name: nn.Linear(hidden, answers) for name, answers in heads.items()})
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, ids):
-        """ids: (posts, words), filled with padding. Returns logits: (posts, 3)."""
+    def forward(self, ids, heads):
+        """ids: (posts, words), filled with padding. Returns logits for each head asked: (posts, answers)."""
         mask = (ids != PADDING).float().unsqueeze(2)
         if self.training:
             lost = torch.rand(ids.shape) < self.word_dropout
@@ -36,8 +36,8 @@ class Network(nn.Module):
         words = self.dropout(self.table(ids) * mask)
         both = self.convolution(words.transpose(1, 2)).transpose(1, 2)
         gated = F.relu(both[..., :self.channels]) * torch.sigmoid(both[..., self.channels:]) * mask
-        pooled = torch.cat([gated.max(1)[0], gated.sum(1) / mask.sum(1).sqrt()], 1)
-        return self.output(self.dropout(F.relu(self.hidden(self.dropout(pooled)))))
+        pooled = self.dropout(torch.cat([gated.max(1)[0], gated.sum(1) / mask.sum(1).sqrt()], 1))
+        return {name: self.output[name](self.dropout(F.relu(self.hidden[name](pooled)))) for name in heads}
 
     def fold(self):
         """End the training: make one table of the word vectors, rounded as exported, so that figures are of what is exported."""
@@ -53,17 +53,29 @@ def pad(rows):
     return torch.from_numpy(matrix)
 
 
-def fit(network, rows, labels, two_classes, weights, epochs=4, batch=64, rate=1e-3, report=print):
-    """Train by Adam with a falling rate. Posts of two-class sources have the neutral class masked in their loss."""
+class Lesson:
+    """What posts teach about one question: for each post the probabilities of the answers, the weight, and answers left out.
+
+    targets are (posts, answers), weights (posts,): zero where a post teaches nothing; masks (posts, answers) are added to the logits.
+    """
+
+    def __init__(self, targets, weights, masks=None):
+        self.targets = torch.from_numpy(np.asarray(targets, np.float32))
+        self.weights = torch.from_numpy(np.asarray(weights, np.float32))
+        self.masks = torch.zeros_like(self.targets) if masks is None else torch.from_numpy(np.asarray(masks, np.float32))
+
+    def loss(self, logits, chosen):
+        log = F.log_softmax(logits + self.masks[chosen], 1)
+        return -(self.weights[chosen] * (self.targets[chosen] * log).sum(1)).mean()
+
+
+def fit(network, rows, lessons, epochs=3, batch=64, rate=1e-3, report=print):
+    """Train by Adam with a falling rate. lessons maps heads to what the rows teach about them."""
     # Most words are not in a batch; a sparse optimiser spares them, and so most of the time.
     table = list(network.table.parameters())
     others = [parameter for name, parameter in network.named_parameters() if not name.startswith("table.")]
     optimisers = [(torch.optim.Adam(others), rate), (torch.optim.SparseAdam(table), TABLE_RATE * rate)]
     lengths = np.array([len(row) for row in rows])
-    labels = torch.from_numpy(np.asarray(labels))
-    weights = torch.from_numpy(np.asarray(weights)).float()
-    masks = torch.zeros(len(rows), 3)
-    masks[torch.from_numpy(np.asarray(two_classes)), NEUTRAL] = -1e9
     steps, step = epochs * -(-len(rows) // batch), 0
     for epoch in range(epochs):
         network.train()
@@ -76,8 +88,8 @@ def fit(network, rows, labels, two_classes, weights, epochs=4, batch=64, rate=1e
                 optimiser.param_groups[0]["lr"] = start_rate * min(1, 2 * (1 - step / steps) + 0.02)
                 optimiser.zero_grad()
             step += 1
-            logits = network(pad([rows[i] for i in chosen])) + masks[chosen]
-            loss = (F.cross_entropy(logits, labels[chosen], reduction="none") * weights[chosen]).mean()
+            logits = network(pad([rows[i] for i in chosen]), lessons)
+            loss = sum(lesson.loss(logits[name], chosen) for name, lesson in lessons.items())
             loss.backward()
             for optimiser, _ in optimisers:
                 optimiser.step()
@@ -85,8 +97,8 @@ def fit(network, rows, labels, two_classes, weights, epochs=4, batch=64, rate=1e
         report(f"epoch {epoch + 1} of {epochs}: loss {total / len(batches):.3f}, {time.time() - start:.0f} s")
 
 
-def predict(network, rows, batch=256):
-    """Logits of each row, as an array."""
+def predict(network, rows, head, batch=256):
+    """Logits of one head for each row, as an array."""
     network.eval()
     with torch.no_grad():
-        return torch.cat([network(pad(rows[i:i + batch])) for i in range(0, len(rows), batch)]).numpy()
+        return torch.cat([network(pad(rows[i:i + batch]), [head])[head] for i in range(0, len(rows), batch)]).numpy()

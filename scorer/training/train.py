@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Train the bundled model: train.py --labels DIR --out DIR.
+"""Train the bundled model: train.py --labels DIR… --out DIR.
 
 Runs on Debian's own packages (python3-torch, python3-scipy, python3-onnx) and the Go toolchain, whose programs here split the
 texts exactly as the scorer does and run what was exported.
@@ -15,24 +15,41 @@ import tempfile
 import time
 
 import numpy as np
-import scipy.optimize
 import scipy.special
 import torch
 
 import data
 import export
+import figures
 import linear
+import mixing
 import network
 
+HERE = pathlib.Path(__file__).parent
 MAX_WORDS = 60
-MIN_COUNT = 2
-SOURCE_POWER = 0.75
+MIN_COUNT = 2  # times that a word must occur
+NEGATED_COUNT = 60  # times that a word must occur to have a negated form that was never seen
+COINS = ["<coin>", "#<coin>", "<other>", "#<other>"]
 TOLERANCE = 1e-4  # of a probability, between the exported model and the computation here
+
+# The heads whose voices make each output.
+HEADS = {"mood": ["mood", "coin"], "kind": ["kind"]}
+
+# How much posts weigh in the lesson of mood. A source of n posts weighs n**SOURCE_POWER, classes balanced within it. The invented
+# phrases, which teach what turns a meaning, weigh little.
+SOURCE_POWER = 0.75
+PHRASES_WEIGHT = 0.15
+# The lesson of the mood towards the coin is of read posts, whose classes weigh by the root of their rarity, half-way between as frequent
+# as they are and balanced, and of posts on coins whose labels mean nearly the same, with so much of the weight of the read posts.
+COIN_SOURCES = {"stocktwits_ethx_train": 0.3, "afterrain_bitcoin_all": 0.2, "phrases": 0.3}
+# Of these lessons beside that of mood.
+COIN_WEIGHT, KIND_WEIGHT = 0.5, 0.3
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--labels", required=True, help="folder of label files: label, tab, text")
+    parser.add_argument("--labels", required=True, nargs="+", help="folders of label files (label, tab, text) and of the texts of read posts")
+    parser.add_argument("--answers", default=HERE / "labels", help="folder of the readers' answers")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="model directory to write")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -41,41 +58,45 @@ def main():
     start = time.time(), time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
-        train(options.labels, options.seed, scratch)
+        train(options, scratch)
         options.out.mkdir(parents=True, exist_ok=True)
         for name in ("model.onnx", "config.json", "validation.json"):
             shutil.move(scratch / name, options.out / name)
     report(f"done in {time.time() - start[0]:.0f} s, {time.process_time() - start[1]:.0f} s of processor time")
 
 
-def train(labels, seed, directory):
+def train(options, directory):
     """Train, export and check a model, and write its files into the directory."""
-    posts, near = data.set_aside(data.read(labels, [build("words", directory)]))
-    training = [p for p in posts if not p.kind]
-    validation = [p for p in posts if p.kind]
+    posts, near = data.set_aside(data.read(options.labels, options.answers, [build("words", directory)]))
+    training = [p for p in posts if not p.part]
+    validation = [p for p in posts if p.part]
     report(f"{len(training)} training posts, {len(validation)} for validation, {near} near-duplicates dropped")
     ids = count_words(training)
-    size = network.UNKNOWN + 1 + len(ids)
     rows, held = encode(training, ids), encode(validation, ids)
-    lesson = (rows, np.array([p.label for p in training]), np.array([p.source in data.TWO_CLASSES for p in training]),
-              data.weights(training, SOURCE_POWER))
+    lessons = {"mood": mood_lesson(training), "coin": coin_lesson(training), "kind": kind_lesson(training)}
 
-    line = linear.Linear(size)
-    line.fit(*lesson, report=report)
-    torch.manual_seed(seed)
-    np.random.seed(seed)
-    net = network.Network(ids)
-    network.fit(net, *lesson, report=report)
+    coins = [ids[word] for word in COINS if word in ids]
+    line = linear.Linear(network.UNKNOWN + 1 + len(ids), coins)
+    line.fit(rows, lessons, report=report)
+    torch.manual_seed(options.seed)
+    np.random.seed(options.seed)
+    net = network.Network(ids, {"mood": len(data.CLASSES), "coin": len(data.CLASSES), "kind": len(data.KINDS)})
+    network.fit(net, rows, lessons, report=report)
     net.fold()
 
-    parts = [network.predict(net, held).astype(float), line.predict(held)]
-    mix = blend(parts, validation)
-    export.build(directory / "model.onnx", ids, net, line, mix)
+    voices = {output: [voice for head in heads for voice in (network.predict(net, held, head).astype(float), line.predict(held, head))]
+              for output, heads in HEADS.items()}
+    named = np.array([bool(set(row) & set(coins)) for row in held])
+    mixes = mix(voices, validation, named)
+    export.build(directory / "model.onnx", ids, net, line, HEADS, mixes)
     write_json(directory / "config.json", configuration())
-    figures = describe(parts, mix, validation)
-    figures["largest_difference"] = check(directory, combine(parts, mix), validation)
-    write_json(directory / "validation.json", figures)
-    report(json.dumps(figures, indent=2))
+    found = figures.describe(voices, validation, named, mix)
+    found["mix"] = {output: {name: [] if value is None else value.round(3).tolist() for name, value in vars(mix).items()}
+                    for output, mix in mixes.items()}
+    logits = {output: mixes[output](voices[output], named) for output in HEADS}
+    found["largest_difference"] = check(directory, logits, validation)
+    write_json(directory / "validation.json", found)
+    report(json.dumps(found, indent=2))
 
 
 def report(line):
@@ -86,23 +107,27 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
-
 def build(name, directory):
     """Build a Go program of this folder into the directory, and return its path."""
     path = str(directory / name)
-    subprocess.run(["go", "build", "-o", path, f"./{name}"], cwd=pathlib.Path(__file__).parent, check=True)
+    subprocess.run(["go", "build", "-o", path, f"./{name}"], cwd=HERE, check=True)
     return path
 
 
 def count_words(posts):
-    """Ids of words: first those seen twice, negated or not, by their number, then negated forms seen twice themselves."""
+    """Ids of words: first those seen twice, negated or not, by their number, then negated forms.
+
+    A negated form has an id if it was seen twice itself, or if its word is common enough to be met negated one day.
+    """
     forms = collections.Counter(word for post in posts for word in post.words)
     words = collections.Counter()
     for form, n in forms.items():
         words[form.removesuffix("~")] += n
-    common = [[word for word, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_COUNT]
-              for counts in (words, {form: n for form, n in forms.items() if form.endswith("~")})]
-    return {word: network.UNKNOWN + 1 + i for i, word in enumerate(common[0] + common[1])}
+    common = [word for word, n in sorted(words.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_COUNT]
+    negated = [form for form, n in sorted(forms.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_COUNT and form.endswith("~")]
+    known = set(negated)
+    negated += [word + "~" for word in common if words[word] >= NEGATED_COUNT and word[0].isalpha() and word + "~" not in known]
+    return {word: network.UNKNOWN + 1 + i for i, word in enumerate(common + negated)}
 
 
 def encode(posts, ids):
@@ -113,83 +138,61 @@ def encode(posts, ids):
     return [[number(word) for word in post.words[:MAX_WORDS]] for post in posts]
 
 
-def combine(parts, mix):
-    """The logits of the whole model."""
-    return sum(share * part for share, part in zip(mix, parts))
+def mood_lesson(posts):
+    """The mood of texts as wholes, of all labels but those of read posts. Neutral is left out of the loss of sources without it."""
+    weights = data.weights(posts, SOURCE_POWER)
+    weights[[post.source == data.READ for post in posts]] = 0
+    weights[[post.source == "phrases" for post in posts]] *= PHRASES_WEIGHT
+    return lesson(posts, weights)
 
 
-def masked(logits, posts):
-    """The logits with neutral far below zero for posts of two-class kinds."""
-    logits = logits.copy()
-    logits[[post.kind in data.TWO_CLASS_KINDS for post in posts], network.NEUTRAL] = -1e9
-    return logits
-
-
-def blend(parts, posts):
-    """The share of each part's logits, so that decisions are even-handed and probabilities are calibrated.
-
-    The ratio of the shares has the least cross-entropy with classes balanced in each kind; their sum, the inverse of a
-    temperature (Guo et al., 2017), has the least with classes as frequent as they are. Kinds weigh the same, and two-class kinds
-    count with neutral masked.
-    """
-    parts = [masked(part, posts) for part in parts]
-    balanced = data.weights(posts, 0, group=lambda post: post.kind)
-    size = collections.Counter(post.kind for post in posts)
-    even = np.array([len(posts) / len(size) / size[post.kind] for post in posts])
-    shares = scipy.optimize.minimize(lambda x: cross_entropy(combine(parts, x), posts, balanced),
-                                     np.full(len(parts), 1 / len(parts)), method="Nelder-Mead").x
-    return shares * scipy.optimize.minimize_scalar(lambda x: cross_entropy(x * combine(parts, shares), posts, even),
-                                                   bounds=(0.1, 10), method="bounded").x
-
-
-def cross_entropy(logits, posts, weights):
-    log = scipy.special.log_softmax(logits, axis=1)
-    return -np.mean(weights * log[np.arange(len(posts)), [post.label for post in posts]])
-
-
-def describe(parts, mix, posts):
-    """The figures of validation. Where shares matter, each post is judged by shares that were fitted without its half."""
-    half = np.array([data.fraction("half " + post.key) < 0.5 for post in posts])
-    logits = np.empty_like(parts[0])
-    for here in (half, ~half):
-        others = np.flatnonzero(~here)
-        shares = blend([part[others] for part in parts], [posts[i] for i in others])
-        logits[here] = combine([part[here] for part in parts], shares)
-    rows = reliability(logits, posts)
-    return {"posts": collections.Counter(post.kind for post in posts), "macro_recall": judge(logits, posts),
-            "network_alone": judge(parts[0], posts), "linear_alone": judge(parts[1], posts),
-            "mix": [round(float(share), 3) for share in mix], "reliability": rows,
-            "calibration_error": round(sum(r["posts"] * abs(r["confidence"] - r["accuracy"]) for r in rows) / len(posts), 4)}
-
-
-def judge(logits, posts):
-    """Macro recall for each kind of validation part, and the mean of the six kinds."""
-    predicted = masked(logits, posts).argmax(1)
+def coin_lesson(posts):
+    """The mood towards the coin that is asked about."""
     labels = np.array([post.label for post in posts])
-    figures = {}
-    for kind in data.KINDS + ["general, small"]:
-        here = np.array([post.kind == kind for post in posts])
-        recalls = [(predicted[here & (labels == k)] == k).mean() for k in np.unique(labels[here])]
-        figures[kind] = round(float(np.mean(recalls)), 4)
-    figures["mean of six"] = round(float(np.mean([figures[kind] for kind in data.KINDS])), 4)
-    return figures
+    sources = np.array([post.source for post in posts])
+    weights = np.zeros(len(posts))
+    read = sources == data.READ
+    if read.any():
+        rare = 1 / np.sqrt(np.bincount(labels[read], minlength=3) + 1)[labels[read]]
+        weights[read] = rare / rare.sum()
+    balanced = data.weights(posts, 1)
+    for source, share in COIN_SOURCES.items():
+        here = sources == source
+        weights[here] = balanced[here] / max(balanced[here].sum(), 1e-9) * share
+    return lesson(posts, weights, COIN_WEIGHT)
 
 
-def reliability(logits, posts):
-    """For each tenth of confidence: how many posts, the mean confidence, and the share that was right."""
-    probabilities = scipy.special.softmax(masked(logits, posts), axis=1)
-    confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == np.array([post.label for post in posts])
-    tenth = np.minimum((confidence * 10).astype(int), 9)
-    return [{"from": t / 10, "posts": int((tenth == t).sum()), "confidence": round(float(confidence[tenth == t].mean()), 3),
-             "accuracy": round(float(right[tenth == t].mean()), 3)} for t in np.unique(tenth).tolist()]
+def lesson(posts, weights, share=1.0):
+    masks = np.zeros((len(posts), len(data.CLASSES)))
+    masks[[post.source in data.TWO_CLASSES for post in posts], mixing.NEUTRAL] = -1e9
+    return network.Lesson(np.eye(len(data.CLASSES))[[post.label for post in posts]], weights / weights.mean() * share, masks)
+
+
+def kind_lesson(posts):
+    """Only read posts tell of kinds; classes weigh by a power of their rarity."""
+    kinds = np.array([post.kind for post in posts])
+    told = kinds >= 0
+    targets, weights = np.zeros((len(posts), len(data.KINDS))), np.zeros(len(posts))
+    targets[told, kinds[told]] = 1
+    weights[told] = ((np.bincount(kinds[told], minlength=len(data.KINDS)) + 1.0) ** -0.3)[kinds[told]]
+    return network.Lesson(targets, weights * KIND_WEIGHT / max(weights.mean(), 1e-9))
+
+
+def mix(voices, posts, named):
+    """How the voices are joined for each output."""
+    read = np.array([post.part == data.READ for post in posts])
+    return {"mood": mixing.mood(voices["mood"], posts, named),
+            "kind": mixing.kind([voice[read] for voice in voices["kind"]], [post for post in posts if post.part == data.READ])}
 
 
 def check(directory, logits, posts):
     """Score the posts as RCAS does, by the model in the directory, and return the largest difference of a probability."""
-    scored = data.pipe([build("probabilities", directory), str(directory)], [post.text for post in posts])
+    scored = data.pipe([build("probabilities", directory), str(directory)], [f"{post.asked}\t{post.text}" for post in posts])
     scored = np.array([line.split() for line in scored], float)
-    difference = np.abs(scored - scipy.special.softmax(logits, axis=1)).max()
+    wanted = np.concatenate([scipy.special.softmax(logits["mood"], axis=1),
+                             scipy.special.softmax(logits["kind"], axis=1).max(1, keepdims=True)], axis=1)
+    bare = scored[:, mixing.NEUTRAL] == 1  # names of coins and no more: RCAS knows by itself
+    difference = np.abs(scored - wanted)[~bare].max()
     if not difference < TOLERANCE:
         raise ValueError(f"the exported model's probabilities differ by {difference:.2g} from those computed here")
     return float(f"{difference:.1g}")
@@ -200,6 +203,7 @@ def configuration():
         "model_type": "rcas-words",
         "languages": ["en"],
         "id2label": {str(i): label for i, label in enumerate(data.CLASSES)},
+        "kinds": data.KINDS,
         "max_words": MAX_WORDS,
     }
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 SHORTEST, LONGEST = 3, 5  # letters of a run
 MIN_WORDS = 3  # words that must share a run
+NEGATED = ["~"]  # what all negated words share
 
 
 class Vectors(nn.Module):
@@ -17,8 +18,8 @@ class Vectors(nn.Module):
     After Bojanowski et al., 2017. All of it is a constant of the word: once trained, it is folded into one table.
     """
 
-    def __init__(self, vocabulary, dimensions):
-        """vocabulary maps words to ids; ids below the least of them have no letters."""
+    def __init__(self, vocabulary, dimensions, start):
+        """vocabulary maps words to ids; ids below the least of them have no letters. start maps some words to their first vectors."""
         super().__init__()
         size = max(vocabulary.values()) + 1
         runs = [[] for _ in range(size)]
@@ -34,6 +35,9 @@ class Vectors(nn.Module):
         self.letters = nn.Embedding(len(numbers), dimensions, sparse=True)
         nn.init.normal_(self.own.weight, 0, 0.1)
         nn.init.normal_(self.letters.weight, 0, 0.03)
+        with torch.no_grad():
+            for word, vector in start.items():
+                self.own.weight[vocabulary[word]] = torch.from_numpy(vector)
 
     def forward(self, ids):
         """The vectors of a tensor of ids, in one more dimension."""
@@ -53,12 +57,15 @@ class Vectors(nn.Module):
 
 
 def letter_runs(word):
-    """The runs of letters in a word, its ends marked by < and >: not the whole of it, and none of a placeholder or emoji."""
+    """The runs of letters in a word, its ends marked by < and >: not the whole of it, and none of a placeholder or emoji.
+
+    That a word is negated counts as one more.
+    """
     if not (word[0].isalpha() or word[0] == "#"):
         return []
     marked = "<" + word.removesuffix("~").removeprefix("#") + ">"
     runs = {marked[i:i + n] for n in range(SHORTEST, LONGEST + 1) for i in range(len(marked) - n + 1)}
-    return sorted(runs - {marked})
+    return sorted(runs - {marked}) + NEGATED * word.endswith("~")
 
 
 def integers(table):

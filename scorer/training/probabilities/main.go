@@ -1,5 +1,6 @@
 // Probabilities scores texts with a model directory as RCAS does, so that the training can compare what it exported with what it
-// computed: one text a line on standard input, its negative, neutral and positive on one line of standard output.
+// computed: on each line of standard input the symbol of the coin that the text is asked about, which may be empty, a tab and the
+// text; on one line of standard output its negative, neutral and positive, and the probability of its likeliest kind.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"rcas/scorer"
 )
@@ -30,26 +32,29 @@ func run(arguments []string, in io.Reader, out io.Writer) error {
 		return err
 	}
 	defer model.Close()
-	texts, err := readLines(in)
+	questions, err := readQuestions(in)
 	if err != nil {
 		return fmt.Errorf("read texts: %w", err)
 	}
-	scores, err := model.Score(ctx, scorer.Ask(texts...))
+	scores, err := model.Score(ctx, questions)
 	if err != nil {
 		return err
 	}
 	writer := bufio.NewWriter(out)
 	for _, p := range scores {
-		_, _ = fmt.Fprintln(writer, p.Negative, p.Neutral, p.Positive) // Flush tells the error
+		_, _ = fmt.Fprintln(writer, p.Negative, p.Neutral, p.Positive, p.KindProbability) // Flush tells the error
 	}
 	return writer.Flush()
 }
 
-func readLines(in io.Reader) (texts []string, err error) {
+func readQuestions(in io.Reader) (questions []scorer.Question, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		texts = append(texts, lines.Text())
+		symbol, text, _ := strings.Cut(lines.Text(), "\t")
+		question := scorer.Ask(text)[0]
+		question.Symbol = symbol
+		questions = append(questions, question)
 	}
-	return texts, lines.Err()
+	return questions, lines.Err()
 }

@@ -1,0 +1,158 @@
+"""Invented sentences whose mood nobody would argue about: negations, directions, two coins, slang, nothing at all.
+
+Labelled posts hold too few of them ("not a scam", "bears are winning") for a model to learn what turns their meaning. Each frame is
+filled with words of a list; a word that turns good into bad changes the list, not the frame.
+"""
+
+import random
+
+COUNT = 9_000
+COINS = ("bitcoin Bitcoin BTC btc $BTC #bitcoin #BTC ethereum ETH $ETH eth dogecoin DOGE $DOGE litecoin LTC $LTC XRP $XRP ripple "
+         "solana $SOL cardano $ADA monero XMR dash shib $SHIB avalanche polkadot chainlink").split()
+SYMBOLS = {"bitcoin": "BTC", "ethereum": "ETH", "eth": "ETH", "dogecoin": "DOGE", "litecoin": "LTC", "ripple": "XRP", "solana": "SOL",
+           "cardano": "ADA", "monero": "XMR", "shib": "SHIB", "avalanche": "AVAX", "polkadot": "DOT", "chainlink": "LINK"}
+
+GOOD_IS = """great|amazing|awesome|solid|strong|legit|undervalued|bullish|the future|unstoppable|a winner|a gem|sound money|the best|
+a good buy|a good investment|a safe bet|a bargain|here to stay|alive|on fire|looking good|looking strong|looking bullish|so cheap right now|
+the king|the real deal|worth holding|a great project|ready to fly|going to the moon|going parabolic|going up|going higher|back|in a bull market|
+trustworthy|safe|useful|a store of value|oversold|ready for a breakout|the way out|a must have|crushing it|about to explode|ripping""".replace("\n", "").split("|")
+BAD_IS = """a scam|dead|a ponzi|a ponzi scheme|a bubble|worthless|finished|overvalued|overpriced|garbage|trash|a joke|a fraud|doomed|bearish|
+a rug pull|going to zero|a shitcoin|toast|broken|weak|a waste of money|a waste of time|useless|done|a disaster|dying|crashing|dumping|tanking|
+in a bear market|falling apart|going down|going lower|a trap|a pyramid scheme|gambling|terrible|awful|horrible|risky garbage|overbought|over|
+a pump and dump|controlled by whales|for criminals|too slow|collapsing|in trouble|a bad investment|a bad bet|unsafe|rekt|evil|boring garbage|
+looking weak|looking bad|looking bearish|bleeding|stupid|a mess|hopeless|fake|tulip mania|exit liquidity""".replace("\n", "").split("|")
+GOOD_DOES = """moon|fly|go up|pump|recover|win|go higher|bounce|rally|hit a new high|succeed|explode|make you rich|take over|come back|outperform|
+break out|survive|double from here|rise""".replace("\n", "").split("|")
+BAD_DOES = """crash|die|fail|go to zero|dump|collapse|go down|drop|disappear|lose|tank|be banned|disappoint|go lower|bleed|rug you|let you down|
+fall|ruin you|get hacked""".replace("\n", "").split("|")
+
+# {is} and {does} are turned by a negation; the sign says what the frame makes of a good word.
+FRAMES_IS = """+X is {is}|+X is {is}!|+imo X is {is}|+I think X is {is}|+X is so {is}|+tbh X is {is}|+X really is {is}|+honestly X is {is}|
++X looks like it is {is}|+X was always {is}|+everyone knows X is {is}|+this shows X is {is}|+guys X is {is}|+just admit it, X is {is}|
+-X is not {is}|-X isn't {is}|-X is not {is} at all|-X is no longer {is}|-X was never {is}|-X ain't {is}|-X is hardly {is}|-X is not {is}, wake up|
+-I don't think X is {is}|-I do not believe X is {is}|-no, X is not {is}|-stop saying X is {is}|-X is far from {is}|-X is anything but {is}|
+-don't tell me X is {is}|-nobody thinks X is {is} anymore|-it's not true that X is {is}|-people who say X is {is} don't get it|
+-who still thinks X is {is}? lol|-X isn't {is} and never was|-sorry but X is not {is}|-they were wrong, X is not {is}|
+-how can anyone say X is {is}?|-still think X is {is}? look again|-not sure why people call X {is}, it is not""".replace("\n", "").split("|")
+FRAMES_DOES = """+X will {does}|+X is going to {does}|+X is about to {does}|+X will {does} soon|+I expect X to {does}|+watch X {does}|+X is gonna {does}|
++X can only {does}|+X is set to {does}|+sooner or later X will {does}|
+-X will never {does}|-X won't {does}|-X will not {does}|-X is not going to {does}|-X can't {does}|-X cannot {does}|-X isn't going to {does}|
+-no way X will {does}|-X ain't gonna {does}|-I don't see X {does}ing|-X refuses to {does}|-don't expect X to {does}|-X didn't {does}|
+-there is no chance X will {does}""".replace("\n", "").split("|")
+
+# Sentences of a mood, X the coin asked about.
+GOOD = """don't sell X|don't sell your X|never sell your X|do not sell X now|not selling my X|I'm not selling any X|no reason to sell X|not worried about X|
+don't bet against X|never bet against X|nothing can stop X|you can't stop X|nobody can stop X|you can't kill X|X can't be stopped|can't lose with X|
+no doubt about X|X never disappoints|X never fails to impress|nothing beats X|can't go wrong with X|X has no competition|no better time to buy X|
+it's not too late to buy X|X isn't going anywhere, here to stay|they said X was dead, look at it now|who said X was dead?|X is dead? lol, no|
+remember when they called X a scam|X bears are wrong again|X bears got rekt|bears are getting destroyed on X|bears are trapped, X flying|
+X bulls are back|bulls are in control of X|bulls are winning, X up|bulls won today, X|shorts are getting squeezed, X|X shorts rekt|
+X to the moon|X moon soon|wagmi X|wagmi X fam|X we are all gonna make it|diamond hands on X|💎🙌 X|holding X with diamond hands|hodl X|HODL your X|
+still hodling X|LFG X|X lfg!!|send it X|X wen moon? soon|few understand X|have fun staying poor, X|X probably nothing 👀|stack sats, X|
+stacking X every week|buy the dip X|buying the dip on X|bought the dip, X|loading up on X|accumulating X|added more X today|all in on X|longing X here|
+long X|opened a long on X|X calls printing|just bought more X|finally bought X, so happy|love X|I love X|X made my day|thank you X|X changed my life|
+X up 80% off the lows|X is up 12% today!|X up 5%, nice|X up big|X back above 10k|X reclaimed 20k|X broke resistance|X breaking out|X breakout incoming|
+X bouncing hard|X higher lows, looks good|X new ATH|X new all time high|X ATH incoming|X double bottom, time to go up|golden cross on X|X held support|
+X target raised|raised my X target|X 100k soon|X 100k by end of year|X will hit 50k|X pumping|X mooning|X green candles|X on a tear|X 🚀🚀🚀|X 📈|X 🔥|X 💪|
+X never looked better|fiat is trash, X fixes this|banks are a scam, X is the way out|X fixes this|your dollars are worthless, get X|
+inflation is out of control, good thing I have X|X is better than gold|gold is dead, X won|X > gold|I trust X more than banks|in X we trust|
+FUD about X is laughable|the X FUD isn't working|ignore the FUD, X is fine|X survived worse|X always comes back|the dip is over, X recovering|
+X bottom is in|the worst is over for X|sold too early, X keeps going|should have bought more X|wish I had bought X earlier|
+regret selling my X|glad I didn't sell my X|weak hands sold X, I bought|paper hands will regret selling X|no coiners crying, X rising|
+X adoption is growing|can't wait for X to run|can't believe how well X is doing|couldn't be happier with X|X not slowing down|not bad X, not bad at all""".replace("\n", "").split("|")
+BAD = """don't buy X|do not buy X|never buy X|not buying X|I would not touch X|stay away from X|avoid X|no reason to buy X|nobody needs X|nobody wants X|
+no one uses X|nobody uses X|I don't trust X|can't trust X|don't fall for X|don't believe the X hype|X has no value|X has no future|X has no use case|
+no future for X|there is nothing behind X|X is backed by nothing|X never recovers|X not looking good|X doesn't look good|not good for X|
+X isn't safe|X does not work|X just doesn't work|X fails again|can't stand X|I hate X|tired of X|sick of X|X is killing me|
+bears are winning, X|X bears in control|bears own X now|bears are back, X|the bears were right about X|X bulls got rekt|X bulls are trapped|
+bulls are losing, X|bulls exhausted, X rolling over|bull trap on X|X bull trap|longs are getting liquidated, X|X longs rekt|
+ngmi X|X holders ngmi|if you hold X you are ngmi|got rekt on X|rekt by X|X rugged|X rug incoming|rug pull X|X bagholders|X bag holders in denial|
+X holders coping|X copium|pure copium X|X hopium|exit liquidity X|X to zero|X going to 0|X is going back to 2k|X back to 3k|X back to single digits|
+X heading back to 1000|X will see 5k again|X down 30% from the high|X down 12% today|X is down bad|X down again|X falling off a cliff|
+X lost support|X broke support|X breaking down|X rejected again|X rejected at resistance|X lower highs, looks bad|death cross on X|X head and shoulders, going down|
+X target cut|cut my X target|X 1k incoming|X will lose 90%|X dumping|X tanking|X bleeding|X nuked|X red everywhere|X 📉|X 💀|X 🤡|X 😭|
+sold all my X|sold my X, too risky|selling all my X|dumped my X|time to sell X|sell X now|get out of X|X sell sell sell|shorting X|short X|opened a short on X|
+X puts printing|taking profit, X top is in|X top is in|X has topped|the X bubble popped|X bubble bursting|the party is over for X|X game over|rip X|RIP X|
+lost everything on X|lost so much money on X|X ruined me|X stole my money|hacked, my X is gone|X is the worst|worst investment ever, X|regret buying X|
+should have sold my X|wish I had never bought X|gold is better than X|X is worse than gold|dollars are better than X|I trust banks more than X|
+cash is king, X is trash|X dead cat bounce|X fees are insane|X is so slow|X wastes energy|X is for criminals|ban X|X FUD is real|
+whales dumping X|X insiders are dumping|fake pump on X|X manipulation is disgusting|no support left for X|X no bounce, no buyers|X not recovering|
+X isn't coming back|X couldn't hold 10k|X can't hold support|X can't break resistance|X never goes up|X won't make you rich|weak X, so weak""".replace("\n", "").split("|")
+NEUTRAL = """X|X?|X X|X!|X ...|$5 X|X price|X price today|X: $4,012.33|1 X = $42,000|X 24h: 0.2%|X now at 19,500|what is X?|what is X|how do I buy X?|
+where can I buy X?|anyone here use X?|who is holding X?|who accepts X?|how does X mining work?|what wallet do you use for X?|X conference on Tuesday|
+X meetup tonight|X explained|X vs gold|a short history of X|X podcast is out|new article about X|new post on X|X trading volume last week|X block 540,210 mined|
+is X going up or down?|X up or down?|buy or sell X?|what do you think about X?|thoughts on X?|should I buy X?|should I sell X?|is X a scam?|is X dead?|
+will X go up?|will X crash?|is now a good time to buy X?|gm X|good morning X|gm|talking about X at 5|X at work|reading about X|X news|X chart|X sideways|
+X is moving sideways|waiting on X|watching X|X let's see|X wallet update 2.1|how many X do you have?|when did you first hear of X?|X tax question|
+paid for lunch with X|X ATM at the mall|I wrote a paper about X|my teacher asked about X|X code release v22.0|X difficulty adjustment on Friday|
+X either goes up or down|X could go either way|X in a range|no idea what X will do|not sure about X|I don't own any X|neither bullish nor bearish on X|
+X halving explained|X docs|the X whitepaper|does anyone know how X works?|looking for X developers|X nodes|dyor X|nfa X""".replace("\n", "").split("|")
+
+# X is asked about, Y is another coin: good for X, bad for Y.
+RIVALS = """X will flip Y|X is better than Y|X > Y|X >> Y|X beats Y|X is the real Y|sold my Y for X|swap your Y for X|moving from Y to X|leaving Y for X|
+X is pumping while Y dumps|X up, Y down|X outperforms Y|X will replace Y|forget Y, buy X|Y is trash, X is the future|Y is a scam but X is legit|
+Y is dead, long live X|I trust X not Y|buy X instead of Y|X instead of Y|X makes Y look like a joke|Y could never do what X does|Y wishes it was X|
+X is a better investment than Y|sell Y, buy X|Y is slow and expensive, X is fast|dump Y and get X|X killing Y|X not Y|Y holders should have bought X|
+I would rather hold X than Y|X has utility, Y has nothing|unlike Y, X works|Y bleeding against X|X is eating Y|long X short Y""".replace("\n", "").split("|")
+
+BEFORE = ["", "", "", "", "", "", "lol ", "tbh ", "imo ", "guys, ", "yes! ", "so ", "ok ", "well, ", "@user ", "RT @user: ", "haha ", "again: ", "reminder: ",
+          "unpopular opinion: ", "hot take: ", "seriously, ", "wow, ", "look: "]
+AFTER = ["", "", "", "", "", "", "!", "!!", ".", "...", " lol", " imo", " tbh", " today", " now", " right now", " #crypto", " https://example.org/a", " just saying",
+         " period", " folks", " my friend", " this week", " 😂", " smh", " for real", " @user", " in my opinion", " again", " #cryptocurrency"]
+
+
+def sentences(seed=1):
+    """COUNT triples of symbol, label (0 negative, 1 neutral, 2 positive) and text."""
+    source = random.Random(seed)
+    made = []
+    while len(made) < COUNT:
+        made += _one(source)
+    return made[:COUNT]
+
+
+def _one(source):
+    x, y = _coins(source)
+    draw = source.random()
+    if draw < 0.30:
+        sign, text = _framed(source, FRAMES_IS, "{is}", GOOD_IS, BAD_IS)
+    elif draw < 0.42:
+        sign, text = _framed(source, FRAMES_DOES, "{does}", GOOD_DOES, BAD_DOES)
+    elif draw < 0.75:
+        sign = source.choice((1, -1))
+        text = source.choice(GOOD if sign > 0 else BAD)
+    elif draw < 0.90:
+        return [(_symbol(x), 1, _dress(source, source.choice(NEUTRAL).replace("X", x)))]
+    else:
+        text = _dress(source, _fill(source.choice(RIVALS), x, y))
+        return [(_symbol(x), 2, text), (_symbol(y), 0, text)]
+    return [(_symbol(x), 1 + sign, _dress(source, _fill(text, x, y)))]
+
+
+def _coins(source):
+    while True:
+        x, y = source.choice(COINS), source.choice(COINS)
+        if _symbol(x) != _symbol(y):
+            return x, y
+
+
+def _symbol(coin):
+    plain = coin.strip("$#")
+    return SYMBOLS.get(plain.lower(), plain.upper())
+
+
+def _fill(frame, x, y):
+    return " ".join(word.replace("X", x, 1) if word.strip(".,!?:'s") == "X" else word.replace("Y", y, 1) if word.strip(".,!?:'s") == "Y" else word
+                    for word in frame.split(" "))
+
+
+def _framed(source, frames, slot, good, bad):
+    frame = source.choice(frames)
+    sign = source.choice((1, -1))
+    turned = 1 if frame[0] == "+" else -1
+    return sign * turned, frame[1:].replace(slot + "ing", source.choice(["", "ever "]) + slot).replace(slot, source.choice(good if sign > 0 else bad))
+
+
+def _dress(source, text):
+    if source.random() < 0.1:
+        text = text.upper()
+    return source.choice(BEFORE) + text + source.choice(AFTER)
