@@ -2,6 +2,7 @@ package reddit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -23,12 +24,17 @@ type Listing struct {
 	After string
 }
 
+// errNoSubreddit is an answer to a subreddit that is not there.
+var errNoSubreddit = errors.New("the subreddit does not exist; is its name written right?")
+
 // Thing is an entry of a listing.
 type Thing struct {
 	// Post is nil where the author or a moderator removed the text.
 	Post *market.Tweet
 	Name string
 	Time time.Time
+
+	comment bool
 }
 
 // thing is a comment (t1) or a submission (t3).
@@ -51,6 +57,7 @@ func (l *Listing) UnmarshalJSON(text []byte) error {
 		Data struct {
 			After    string `json:"after"`
 			Children []struct {
+				Kind string          `json:"kind"`
 				Data json.RawMessage `json:"data"`
 			} `json:"children"`
 		} `json:"data"`
@@ -63,8 +70,13 @@ func (l *Listing) UnmarshalJSON(text []byte) error {
 	}
 	*l = Listing{After: page.Data.After}
 	for _, child := range page.Data.Children {
+		if child.Kind == "t5" { // what the search for a subreddit gives
+			return fmt.Errorf("%w: a list of subreddits, not of posts", errNoSubreddit)
+		}
+	}
+	for _, child := range page.Data.Children {
 		t, err := decode(child.Data)
-		if err != nil {
+		if err != nil || !(child.Kind == "t1" && t.comment || child.Kind == "t3" && !t.comment) {
 			l.Malformed++
 			continue
 		}
@@ -82,7 +94,7 @@ func decode(text json.RawMessage) (Thing, error) {
 	if err != nil || d.Name == "" || d.Body == nil && d.Title == nil || !(seconds > 0 && seconds < 1e11) {
 		return Thing{}, fmt.Errorf("%w: an entry without name, text or time", feed.ErrMalformed)
 	}
-	t := Thing{Name: d.Name, Time: time.Unix(int64(seconds), 0).UTC()}
+	t := Thing{Name: d.Name, Time: time.Unix(int64(seconds), 0).UTC(), comment: d.Body != nil}
 	words, ok := d.text()
 	if !ok {
 		return t, nil

@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,8 @@ type Config struct {
 	Requests rate.Limit
 	// Save is the time between two saves of the position. Default: 5 s.
 	Save time.Duration
+	// Retry is the time after which subreddits that were not there are tried again. Default: 5 min.
+	Retry time.Duration
 }
 
 // DefaultSubreddits speak of coins mostly.
@@ -106,6 +109,7 @@ func New(cfg Config) (*Reddit, error) {
 	cfg.Ladder = cmp.Or(cfg.Ladder, feed.Ladder{First: 2 * time.Second, Max: 5 * time.Minute})
 	cfg.Requests = cmp.Or(cfg.Requests, 1)
 	cfg.Save = cmp.Or(cfg.Save, 5*time.Second)
+	cfg.Retry = cmp.Or(cfg.Retry, 5*time.Minute)
 	if len(cfg.Subreddits) == 0 {
 		cfg.Subreddits = DefaultSubreddits()
 	}
@@ -120,9 +124,9 @@ func (s *Reddit) Report() store.FeedState { return s.state.Report() }
 
 // Run reads until ctx ends.
 func (s *Reddit) Run(ctx context.Context, sink ingestor.Sink) error {
-	r := &reader{Reddit: s, sink: sink, newest: map[string]time.Time{}}
+	r := &reader{Reddit: s, sink: sink, newest: map[string]time.Time{}, there: slices.Clone(s.cfg.Subreddits)}
 	r.rest = &feed.Client{
-		HTTP: s.cfg.HTTP, Limit: rate.NewLimiter(s.cfg.Requests, 5),
+		HTTP: straight(s.cfg.HTTP), Limit: rate.NewLimiter(s.cfg.Requests, 5),
 		UserAgent: fmt.Sprintf("%s:rcas:%s (by /u/%s)", runtime.GOOS, s.cfg.Version, s.cfg.Username),
 	}
 	if err := r.load(ctx); err != nil {
@@ -140,6 +144,13 @@ func (s *Reddit) Run(ctx context.Context, sink ingestor.Sink) error {
 	return runner.Run(ctx, func(sctx context.Context, session *feed.Session) error { return r.session(ctx, sctx, session) })
 }
 
+// straight is the client that follows no redirection: Reddit's lead to other things than those asked for.
+func straight(client *http.Client) *http.Client {
+	c := *cmp.Or(client, http.DefaultClient)
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
 // listings are what is read of each subreddit.
 var listings = [...]string{"comments", "new"}
 
@@ -151,6 +162,8 @@ type reader struct {
 	token   string
 	expires time.Time
 	known   feed.Recent
+	there   []string  // the subreddits that are read
+	sought  time.Time // when those that are not were last looked for
 
 	mu     sync.Mutex
 	newest map[string]time.Time // by listing, the time of the newest thing read
@@ -159,8 +172,17 @@ type reader struct {
 // session reads all listings again and again until an error. Posts go to the sink with ctx, which outlives the session.
 func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error {
 	for {
+		if len(r.there) == 0 || len(r.there) < len(r.cfg.Subreddits) && time.Since(r.sought) > r.cfg.Retry {
+			if err := r.seek(sctx, session); err != nil {
+				return r.refused(err)
+			}
+		}
 		for _, listing := range listings {
-			if err := r.read(ctx, sctx, session, listing); err != nil {
+			err := r.read(ctx, sctx, session, listing)
+			if absent(err) {
+				err = r.seek(sctx, session) // one of them; Reddit does not say which
+			}
+			if err != nil {
 				return r.refused(err)
 			}
 		}
@@ -168,6 +190,54 @@ func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error
 			return err
 		}
 	}
+}
+
+// absent tells whether an answer says that a subreddit is not there, or not for us: Reddit redirects to its search for subreddits, or
+// answers 404, or 403 where one is private, banned or under quarantine.
+func absent(err error) bool {
+	if errors.Is(err, errNoSubreddit) {
+		return true
+	}
+	status, ok := errors.AsType[*feed.StatusError](err)
+	return ok && (status.Code == http.StatusNotFound || status.Code/100 == 3 || status.Code == http.StatusForbidden && reason(status) != "")
+}
+
+// reason is why Reddit keeps a subreddit to itself: "private", "banned", "quarantined", …; "" where it does not say.
+func reason(status *feed.StatusError) string {
+	var answer struct {
+		Reason string `json:"reason"`
+	}
+	_ = json.Unmarshal([]byte(status.Body), &answer) // a firewall's page has none
+	return answer.Reason
+}
+
+// seek looks which of the subreddits are there, one by one, and reads only these. It fails where none is.
+func (r *reader) seek(ctx context.Context, session *feed.Session) error {
+	var there []string
+	var last error
+	for _, subreddit := range r.cfg.Subreddits {
+		_, err := r.page(ctx, session, []string{subreddit}, "new", "", 1)
+		session.Alive()
+		switch {
+		case absent(err):
+			last = fmt.Errorf("r/%s is not to be read: %w", subreddit, err)
+			why := errNoSubreddit.Error()
+			if status, ok := errors.AsType[*feed.StatusError](err); ok && reason(status) != "" {
+				why = "reddit says that it is " + reason(status)
+			}
+			r.state.LeaveOut("r/"+subreddit, why)
+			continue
+		case err != nil:
+			return err
+		}
+		r.state.TakeIn("r/" + subreddit)
+		there = append(there, subreddit)
+	}
+	r.there, r.sought = there, time.Now()
+	if len(there) == 0 {
+		return feed.Later(last, r.cfg.Retry)
+	}
+	return nil
 }
 
 // maxPages is how many pages a listing has at most: it reaches back a thousand things.
@@ -183,7 +253,7 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 	var newest time.Time
 	after := ""
 	for page := 1; ; page++ {
-		got, err := r.page(sctx, session, listing, after)
+		got, err := r.page(sctx, session, r.there, listing, after, 100)
 		if err != nil {
 			return err
 		}
@@ -237,16 +307,18 @@ func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing)
 	return nil
 }
 
-// page asks for one page of a listing.
-func (r *reader) page(ctx context.Context, session *feed.Session, listing, after string) (*Listing, error) {
+// page asks for one page of a listing, of n things.
+func (r *reader) page(
+	ctx context.Context, session *feed.Session, subreddits []string, listing, after string, n int,
+) (*Listing, error) {
 	if err := r.authorise(ctx); err != nil {
 		return nil, err
 	}
-	query := url.Values{"limit": {"100"}, "raw_json": {"1"}}
+	query := url.Values{"limit": {strconv.Itoa(n)}, "raw_json": {"1"}}
 	if after != "" {
 		query.Set("after", after)
 	}
-	address := fmt.Sprintf("%s/r/%s/%s?%s", r.cfg.URL, strings.Join(r.cfg.Subreddits, "+"), listing, query.Encode())
+	address := fmt.Sprintf("%s/r/%s/%s?%s", r.cfg.URL, strings.Join(subreddits, "+"), listing, query.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, feed.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -40,6 +41,7 @@ type site struct {
 	things []said
 	tokens map[string]time.Time // expiry by token
 	left   int                  // requests left in the window
+	absent map[string]int       // the status of subreddits that are not there
 	faults []string
 }
 
@@ -132,11 +134,35 @@ func (s *site) authorise(w http.ResponseWriter, r *http.Request) {
 
 // list answers with a page, newest first.
 func (s *site) list(w http.ResponseWriter, r *http.Request) {
-	listing, ok := strings.CutPrefix(r.URL.Path, "/r/Bitcoin+ethereum/")
-	if !ok || r.URL.Query().Get("limit") != "100" {
+	name, listing, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/r/"), "/")
+	s.mu.Lock()
+	absent := maps.Clone(s.absent)
+	s.mu.Unlock()
+	for _, subreddit := range strings.Split(name, "+") {
+		switch absent[subreddit] {
+		case 0:
+			continue
+		case http.StatusFound:
+			http.Redirect(w, r, "/subreddits/search?q="+subreddit, http.StatusFound)
+		case http.StatusOK: // as if the redirection had been followed
+			answer(w, http.StatusOK, map[string]any{"kind": "Listing", "data": map[string]any{"children": []any{map[string]any{"kind": "t5",
+				"data": map[string]any{"name": "t5_2aaa", "title": "Bitcoin", "created_utc": 1284042626.0}}}}})
+		default:
+			answer(w, absent[subreddit], map[string]any{"message": "Forbidden", "reason": "private", "error": absent[subreddit]})
+		}
+		return
+	}
+	if len(absent) > 0 {
+		s.serve(w, listing, r.URL.Query().Get("after"))
+		return
+	}
+	if name != "Bitcoin+ethereum" || r.URL.Query().Get("limit") != "100" {
 		s.blame("asked for " + r.URL.String())
 	}
-	after := r.URL.Query().Get("after")
+	s.serve(w, listing, r.URL.Query().Get("after"))
+}
+
+func (s *site) serve(w http.ResponseWriter, listing, after string) {
 	passed := after == ""
 	children := []any{}
 	depth, last, more := 0, "", false
@@ -198,6 +224,7 @@ type client struct {
 	sink    *feedtest.Sink
 	cursors *feedtest.Cursors
 	log     *bytes.Buffer
+	source  *reddit.Reddit
 	stop    func() error
 }
 
@@ -217,6 +244,7 @@ func newClient(t *testing.T, s *site) *client {
 func (c *client) start() {
 	source, err := reddit.New(c.config)
 	require.NoError(c.t, err)
+	c.source = source
 	ctx, cancel := context.WithCancel(c.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- source.Run(ctx, c.sink) }()
@@ -313,6 +341,32 @@ func TestTooLongAbsence(t *testing.T) {
 	require.NoError(t, c.stop())
 	require.True(t, c.sink.HasTweet(reddit.Source, "t1_z2999"))
 	require.False(t, c.sink.HasTweet(reddit.Source, "t1_z100"))
+}
+
+// TestAbsentSubreddits: a subreddit that is not there, whichever way Reddit says so, is named and left out; the others are read, no post
+// is made of Reddit's suggestions, and it is read once it is there.
+func TestAbsentSubreddits(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusFound, http.StatusOK, http.StatusNotFound, http.StatusForbidden} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(1)
+			s.absent = map[string]int{"Bitconi": status}
+			c := newClient(t, s)
+			c.config.Subreddits, c.config.Retry = []string{"Bitcoin", "Bitconi"}, 20*time.Millisecond
+			c.start()
+			require.True(t, c.eventually(s, func() bool { return len(c.sink.Tweets()) > 10 }))
+			require.Contains(t, c.source.Report().LeftOut, "r/Bitconi")
+			s.mu.Lock()
+			s.absent = map[string]int{"another": status}
+			s.mu.Unlock()
+			require.True(t, c.eventually(s, func() bool { return len(c.source.Report().LeftOut) == 0 }), "read once it is there")
+			require.NoError(t, c.stop())
+			require.Equal(t, 1, strings.Count(c.log.String(), "what=r/Bitconi why="), c.log)
+			require.NotContains(t, c.log.String(), "r/Bitcoin ")
+			require.False(t, c.sink.HasTweet(reddit.Source, "t5_2aaa"))
+		})
+	}
 }
 
 func (c *client) cursorSaved() bool {
