@@ -22,8 +22,9 @@ type DoorConfig struct {
 	Stream *stream.Stream
 	// Matcher maps posts to coins.
 	Matcher *market.Matcher
-	// Detect names the language of a text, or "" when it can't tell. Nil: languages stay as the sources name them.
-	Detect func(text string) string
+	// Detect names the language of a text that its source tags so ("": does not), or "" when it can't tell. Nil: languages stay as the
+	// sources name them.
+	Detect func(text, tag string) string
 	// KeepUnmapped stores posts that speak of no known coin instead of dropping them.
 	KeepUnmapped bool
 	// Known tells whether a coin is in the assets file; trades of others are dropped. Nil: all are known.
@@ -66,7 +67,7 @@ func NewDoor(cfg DoorConfig) *Door {
 		cfg.Now = time.Now
 	}
 	if cfg.Detect == nil {
-		cfg.Detect = func(string) string { return "" }
+		cfg.Detect = func(_, tag string) string { return tag }
 	}
 	if cfg.Known == nil {
 		cfg.Known = func(string) bool { return true }
@@ -105,9 +106,7 @@ func (d *Door) Tweet(ctx context.Context, t *market.Tweet) error {
 		d.drop(ctx, t.Source, "unmapped")
 		return nil
 	}
-	if t.Lang == "" {
-		t.Lang = d.cfg.Detect(t.Text)
-	}
+	t.Lang = d.cfg.Detect(t.Text, t.Lang)
 	if err := d.wait(ctx); err != nil {
 		return err
 	}

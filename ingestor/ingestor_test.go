@@ -1,6 +1,7 @@
 package ingestor_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"testing"
@@ -31,7 +32,7 @@ func newDoor(t *testing.T, s *stream.Stream, change func(*ingestor.DoorConfig)) 
 	require.NoError(t, err)
 	cfg := ingestor.DoorConfig{
 		Stream: s, Matcher: market.NewMatcher(assets), Known: func(symbol string) bool { return symbol == "BTC" },
-		Now: func() time.Time { return noon }, Detect: func(string) string { return "xx" },
+		Now: func() time.Time { return noon }, Detect: func(_, tag string) string { return cmp.Or(tag, "xx") },
 	}
 	if change != nil {
 		change(&cfg)

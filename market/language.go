@@ -1,6 +1,7 @@
 package market
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 )
@@ -71,9 +72,81 @@ const (
 // Detect returns the ISO 639-1 code of the language of text, or "" where it can't tell: the text is too short or in a language
 // that the detector does not know. Of a long text it reads the beginning.
 func (d *LanguageDetector) Detect(text string) string {
-	text = Text(text, longText)
 	var points [len(languageTable)]int
 	var scripts scriptCount
+	d.read(text, &scripts, &points)
+	if code := scripts.verdict(); code != "" {
+		return code
+	}
+	return verdict(&points)
+}
+
+// Language returns the language of text where its source says that it is tag ("": says nothing). Sources tag by a setting of the author's
+// telephone as often as by the text: a tag that the text plainly contradicts is not believed. Plainly is another script; or Latin letters
+// under the tag of a language that is not written in them, where the words tell theirs; or [plainPoints] more of one language
+// than of the tag's, and twice as many.
+func (d *LanguageDetector) Language(text, tag string) string {
+	var points [len(languageTable)]int
+	var scripts scriptCount
+	d.read(text, &scripts, &points)
+	script, words := scripts.verdict(), verdict(&points)
+	if tag == "" {
+		return cmp.Or(script, words)
+	}
+	if script != "" {
+		if strings.Contains(scriptLanguages[script], tag) || scripts.foreign() <= scripts.latin {
+			return tag
+		}
+		return script
+	}
+	if words == "" || words == tag {
+		return tag
+	}
+	if otherScripts[tag] {
+		return words
+	}
+	found, tagged, need := 0, 0, strangePoints
+	for i, l := range languageTable {
+		switch l.code {
+		case words:
+			found = points[i]
+		case tag:
+			tagged, need = points[i], plainPoints
+		}
+	}
+	known := need == plainPoints
+	if found-tagged >= need && found >= 2*tagged && (known || words == "en") { // a near relative of the tag's is no contradiction
+		return words
+	}
+	return tag
+}
+
+// Points that contradict a tag: of three words where the detector knows the tagged language too, of six where it does not.
+const plainPoints, strangePoints = 3 * wordPoints, 6 * wordPoints
+
+// scriptLanguages are the languages that may be meant where a script is found, by its verdict.
+var scriptLanguages = map[string]string{
+	"ru": "ru uk be bg sr mk kk ky mn tg tt ba ce cv os", "uk": "uk be ru kk rue", "el": "el", "ar": "ar fa ur ps ku sd ug ks",
+	"fa": "fa ps ku ur sd ug ks ar", "ur": "ur pa sd ks fa", "he": "he iw yi", "zh": "zh ja", "ja": "ja", "ko": "ko", "th": "th", "hi": "hi mr ne sa bh ks sd",
+}
+
+// otherScripts are the languages that are not written in Latin letters.
+var otherScripts = func() map[string]bool {
+	set := map[string]bool{}
+	for _, list := range scriptLanguages {
+		for _, code := range strings.Fields(list) {
+			set[code] = true
+		}
+	}
+	for _, latin := range []string{"sr", "ku", "mn", "tt", "kk", "hi", "ur", "pa"} { // often are
+		delete(set, latin)
+	}
+	return set
+}()
+
+// read counts what there is in the text for each language and script.
+func (d *LanguageDetector) read(text string, scripts *scriptCount, points *[len(languageTable)]int) {
+	text = Text(text, longText)
 	s := wordScanner{text: text}
 	for {
 		w, ok := s.next()
@@ -86,14 +159,10 @@ func (d *LanguageDetector) Detect(text string) string {
 		if w.plainASCII(text) {
 			scripts.latin += w.end - w.start
 		} else {
-			d.readLetters(text[w.start:w.end], &scripts, &points)
+			d.readLetters(text[w.start:w.end], scripts, points)
 		}
-		d.readWord(s.lower[:w.lower], &points)
+		d.readWord(s.lower[:w.lower], points)
 	}
-	if code := scripts.verdict(); code != "" {
-		return code
-	}
-	return verdict(&points)
 }
 
 // plainASCII tells whether the word holds ASCII letters only.
@@ -223,6 +292,11 @@ func (c *scriptCount) add(r rune) {
 	default:
 		c.other++
 	}
+}
+
+// foreign counts the letters of other scripts than Latin; a sign of Chinese, Japanese or Korean for three.
+func (c *scriptCount) foreign() int {
+	return c.cyrillic + c.greek + c.arabic + c.hebrew + c.thai + c.devanagari + 3*(c.han+c.kana+c.hangul)
 }
 
 // verdict names the language of a script other than Latin where that script prevails. A sign of Chinese, Japanese or Korean

@@ -137,3 +137,27 @@ func BenchmarkLanguageDetector(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
 }
+
+// TestLanguageOfTaggedTexts: a tag that the text plainly contradicts is not believed; any other is.
+func TestLanguageOfTaggedTexts(t *testing.T) {
+	t.Parallel()
+	d := NewLanguageDetector()
+	for _, c := range []struct{ tag, want, text string }{
+		{"en", "fa", "قیمت بیت کوین امروز خیلی بد بود و من همه را فروختم #bitcoin"},
+		{"no", "ja", "ビットコインは最高です、とても嬉しい bitcoin"},
+		{"en", "ru", "Биткоин сегодня растёт, держим дальше"},
+		{"ru", "ru", "Биткоин сегодня растёт, держим дальше"},
+		{"bg", "bg", "Биткойн днес расте отново и това е добре"},
+		{"pt", "en", "I absolutely love bitcoin, this is the best day of my life"},
+		{"ja", "en", "I think this is the best time to buy bitcoin"},
+		{"en", "es", "El precio de la moneda no va a subir mañana porque todos están vendiendo y no hay compradores"},
+		{"es", "es", "El precio de la moneda no va a subir mañana porque todos están vendiendo y no hay compradores"},
+		{"pt", "pt", "Eu acho que o preço não vai subir hoje porque todos estão vendendo"},
+		{"gl", "gl", "O prezo de bitcoin non vai subir hoxe"},
+		{"pt", "pt", "bitcoin to the moon"}, {"de", "de", "Bitcoin HODL"}, {"en", "en", "比特币 is what they call bitcoin over there, or so I am told by them"},
+		{"hi", "hi", "bitcoin ka price aaj bahut badh gaya hai"},
+		{"", "en", "I think this is the best time to buy bitcoin"}, {"", "fa", "قیمت بیت کوین امروز خیلی بد بود"},
+	} {
+		require.Equal(t, c.want, d.Language(c.text, c.tag), "%s: %s", c.tag, c.text)
+	}
+}

@@ -6,8 +6,8 @@ import (
 	"rcas/market"
 )
 
-// detectLanguage is the detector for sources that name no language.
-var detectLanguage = market.NewLanguageDetector().Detect
+// detectLanguage names the language of posts that name none, or one that they plainly are not in.
+var detectLanguage = market.NewLanguageDetector().Language
 
 // inventedTexts are as long as tweets are, for timing a model where no file is at hand.
 func inventedTexts() []string {
