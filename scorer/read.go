@@ -14,6 +14,8 @@ import (
 type Reader struct {
 	// Model judges.
 	Model Model
+	// Kinds is asked who speaks where Model does not tell; nil: nobody is.
+	Kinds Model
 	// Matcher finds where a post names its coins.
 	Matcher *market.Matcher
 	// Terms finds the words worth counting.
@@ -38,20 +40,15 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 		} else {
 			seen[k] = true
 		}
-		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t), Terms: r.Terms.Of(t.Text)}
+		coins := r.Matcher.Mentions(t.Text)
+		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t, coins)}
 		post.Sentiments = make([]market.Sentiment, len(t.Symbols))
 		skipped := r.skips(t)
 		for i, symbol := range t.Symbols {
 			post.Sentiments[i].Skipped = skipped
 			if skipped == "" {
-				questions = append(questions, Question{Text: t.Text, Symbol: symbol})
+				questions = append(questions, Question{Text: t.Text, Symbol: symbol, Coins: coins})
 				asked = append(asked, [2]int{len(posts), i})
-			}
-		}
-		if skipped == "" {
-			coins := r.Matcher.Mentions(t.Text)
-			for i := range t.Symbols {
-				questions[len(questions)-1-i].Coins = coins
 			}
 		}
 		posts = append(posts, post)
@@ -65,12 +62,51 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 	}
 	for i, a := range answers {
 		s := &posts[asked[i][0]].Sentiments[asked[i][1]]
-		s.Negative, s.Neutral, s.Positive, s.Kind = a.Negative, a.Neutral, a.Positive, a.Kind
+		s.Negative, s.Neutral, s.Positive = a.Negative, a.Neutral, a.Positive
 		if max(a.Negative, a.Neutral, a.Positive) < r.MinConfidence {
 			s.Skipped = SkippedConfidence
 		}
 	}
+	kinds, err := r.kinds(ctx, questions, answers)
+	if err != nil {
+		return nil, err
+	}
+	for i, kind := range kinds {
+		posts[asked[i][0]].Sentiments[asked[i][1]].Kind = kind
+	}
+	for i := range posts {
+		if post := &posts[i]; len(post.Sentiments) > 0 && r.wordsCount(post.Tweet, post.Sentiments[0].Kind) {
+			post.Terms = r.Terms.Of(post.Tweet.Text)
+		}
+	}
 	return posts, nil
+}
+
+// kinds tells who speaks in the text of each question: of one text, the same for each of its coins.
+func (r *Reader) kinds(ctx context.Context, questions []Question, answers []Judgement) ([]market.Kind, error) {
+	kinds := make([]market.Kind, len(questions))
+	if !r.Model.TellsKinds() && r.Kinds != nil {
+		var err error
+		if answers, err = r.Kinds.Score(ctx, questions); err != nil {
+			return nil, fmt.Errorf("ask %s who speaks: %w", r.Kinds.Name(), err)
+		}
+	}
+	for i := range questions {
+		if kinds[i] = answers[i].Kind; i > 0 && questions[i].Text == questions[i-1].Text {
+			kinds[i] = kinds[i-1]
+		}
+	}
+	return kinds, nil
+}
+
+// wordsCount tells whether the words of a post are worth counting: a person's, in a language that the model knows.
+func (r *Reader) wordsCount(t *market.Tweet, kind market.Kind) bool {
+	return (kind == "" || kind == market.Person) && speaks(r.Model, t.Lang)
+}
+
+// TellsKinds says whether the reader learns who speaks.
+func (r *Reader) TellsKinds() bool {
+	return r.Model.TellsKinds() || r.Kinds != nil && r.Kinds.TellsKinds()
 }
 
 // skips is why the model does not judge a post; empty where it does.

@@ -19,6 +19,8 @@ const rescoreBatch = 1000
 type Rescore struct {
 	Store *store.Store
 	Model Model
+	// Kinds as in [Reader].
+	Kinds Model
 	// Matcher as in [Service].
 	Matcher *market.Matcher
 	// From and To bound the posts' times: From is in, To is out.
@@ -45,45 +47,58 @@ func (r Rescore) Check() error {
 	return nil
 }
 
-// Run scores the posts of history that the model has not scored yet and returns how many rows it added. Interrupted, it goes on
-// where it stopped when it is run again: what is stored is not scored twice. Their words were counted when they came.
-func (r Rescore) Run(ctx context.Context) (int64, error) {
+// Rescored counts rows of sentiments.
+type Rescored struct {
+	// Added rows are new; Told ones had been judged before, and it is now known who speaks in them.
+	Added, Told int64
+}
+
+// Run scores the posts of history that the model has not scored yet, and finds out who speaks in those that were scored before it could be
+// told, and whom they repeat. Interrupted, it goes on where it stopped when it is run again: what is stored is not scored twice. Their
+// words were counted when they came.
+func (r Rescore) Run(ctx context.Context) (sum Rescored, err error) {
 	if err := r.Check(); err != nil {
-		return 0, err
+		return sum, err
 	}
 	if err := r.Store.RegisterModel(ctx, r.Model.Name(), r.Model.Languages()); err != nil {
-		return 0, err
+		return sum, err
 	}
-	total, err := r.Store.CountUnscored(ctx, r.Model.Name(), r.From, r.To)
+	reader := Reader{Model: r.Model, Kinds: r.Kinds, Matcher: r.Matcher, Terms: NewTerms(), MinConfidence: r.MinConfidence}
+	total, err := r.Store.CountUnscored(ctx, r.Model.Name(), reader.TellsKinds(), r.From, r.To)
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	limit := rate.NewLimiter(rate.Inf, rescoreBatch)
 	if r.Rate > 0 {
 		limit = rate.NewLimiter(rate.Limit(r.Rate), rescoreBatch)
 	}
-	var done, added int64
-	reader := Reader{Model: r.Model, Matcher: r.Matcher, Terms: NewTerms(), MinConfidence: r.MinConfidence}
+	var done int64
 	position := store.Position{Time: r.From}
 	for {
-		tweets, err := r.Store.Unscored(ctx, r.Model.Name(), position, r.To, rescoreBatch)
+		tweets, err := r.Store.Unscored(ctx, r.Model.Name(), reader.TellsKinds(), position, r.To, rescoreBatch)
 		if err != nil || len(tweets) == 0 {
-			return added, err
+			return sum, err
 		}
 		if err := limit.WaitN(ctx, len(tweets)); err != nil {
-			return added, fmt.Errorf("rescore: %w", err)
+			return sum, fmt.Errorf("rescore: %w", err)
 		}
 		posts, err := reader.Read(ctx, tweets)
 		if err != nil {
-			return added, err
+			return sum, err
 		}
 		stored, err := r.Store.InsertSentiments(ctx, r.Model.Name(), posts)
 		if err != nil {
-			return added, err
+			return sum, err
+		}
+		var told int64
+		if stored.Duplicates > 0 {
+			if told, err = r.Store.SetKinds(ctx, r.Model.Name(), posts); err != nil {
+				return sum, err
+			}
 		}
 		last := tweets[len(tweets)-1]
 		position = store.Position{Time: last.Time, Source: last.Source, ID: last.ID}
-		done, added = done+int64(len(tweets)), added+stored.Rows
+		done, sum.Added, sum.Told = done+int64(len(tweets)), sum.Added+stored.Rows, sum.Told+told
 		if r.Progress != nil {
 			r.Progress(done, max(total, done))
 		}

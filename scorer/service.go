@@ -43,6 +43,8 @@ type Service struct {
 	Matcher *market.Matcher
 	// Open loads a model by the name that the table models knows it by.
 	Open func(ctx context.Context, name string) (Model, error)
+	// OpenKinds opens the model that says who speaks beside an active one that does not; nil: then nobody says.
+	OpenKinds func(ctx context.Context) (Model, error)
 	// Default is the model to activate where none is active yet.
 	Default string
 	// Fallback scores with Default as long as the active model cannot be loaded, where Run would else fail at the start: for posts
@@ -57,6 +59,7 @@ type Service struct {
 	Log     *slog.Logger
 
 	terms *Terms
+	kinds Model // set once one is needed, which lives as long as the service
 
 	swapping sync.RWMutex // held for reading while a batch is scored
 	model    Model
@@ -91,7 +94,7 @@ func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { s.watchModel(ctx); return nil })
 	group.Go(func() error { return s.Stream.Consume(ctx, stream.Tweets, stream.Scorer, batch, s.score) })
-	return errors.Join(group.Wait(), s.model.Close())
+	return errors.Join(group.Wait(), s.closeModels())
 }
 
 func (s *Service) start(ctx context.Context) error {
@@ -108,8 +111,34 @@ func (s *Service) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.needKinds(ctx, s.model); err != nil {
+		return err
+	}
 	s.Metrics.Model(s.model.Name())
 	return s.Store.UseModel(ctx, s.model.Name(), s.model.Languages(), true)
+}
+
+// needKinds opens the model that says who speaks, where a model does not say it and none is open.
+func (s *Service) needKinds(ctx context.Context, model Model) error {
+	if model.TellsKinds() || s.kinds != nil || s.OpenKinds == nil {
+		return nil
+	}
+	kinds, err := s.OpenKinds(ctx)
+	if err != nil {
+		return fmt.Errorf("open the model that says who speaks: %w", err)
+	}
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	s.kinds = kinds
+	return nil
+}
+
+// closeModels frees what is open.
+func (s *Service) closeModels() error {
+	if s.kinds == nil {
+		return s.model.Close()
+	}
+	return errors.Join(s.model.Close(), s.kinds.Close())
 }
 
 // watchModel swaps the model when another becomes active. A batch is scored whole by one model; messages wait meanwhile, and
@@ -140,6 +169,11 @@ func (s *Service) swap(ctx context.Context) {
 		return
 	}
 	next, err := s.Open(ctx, name)
+	if err == nil {
+		if err = s.needKinds(ctx, next); err != nil {
+			err = errors.Join(err, next.Close())
+		}
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			s.fail(name, s.model.Name(), err)
@@ -192,7 +226,7 @@ func (s *Service) score(ctx context.Context, batch []*stream.Message) error {
 			tweets = append(tweets, t)
 		}
 	}
-	reader := Reader{Model: s.model, Matcher: s.Matcher, Terms: s.terms, MinConfidence: s.MinConfidence}
+	reader := Reader{Model: s.model, Kinds: s.kinds, Matcher: s.Matcher, Terms: s.terms, MinConfidence: s.MinConfidence}
 	posts, err := reader.Read(ctx, tweets)
 	if err != nil {
 		return err
@@ -223,7 +257,7 @@ func (s *Service) publish(added []market.Sentiment) {
 		if a.Skipped != "" || time.Since(a.Tweet.Time) > liveAge {
 			continue
 		}
-		body, err := json.Marshal(live{a.Tweet.Time, a.Tweet.Source, a.Tweet.ID, a.Symbol, a.Model, a.Score(), a.Tweet.Weight()})
+		body, err := json.Marshal(live{a.Tweet.Time, a.Tweet.Source, a.Tweet.ID, a.Symbol, a.Model, a.Score(), a.Tweet.Weight(), a.Kind})
 		if err == nil {
 			_ = conn.Publish("sentiments."+a.Symbol, body)
 		}
@@ -239,4 +273,6 @@ type live struct {
 	Model  string    `json:"model"`
 	Score  float64   `json:"score"`
 	Weight float64   `json:"weight"`
+	// Kind is who speaks; missing where no model has told.
+	Kind market.Kind `json:"kind,omitempty"`
 }

@@ -250,11 +250,11 @@ func TestRescoreGoesOnWhereItStopped(t *testing.T) {
 	r := scorer.Rescore{Store: s, Model: model, Matcher: market.NewMatcher(nil), From: noon, To: noon.Add(2400 * time.Second), Progress: func(done, _ int64) { cancel() }}
 	first, err := r.Run(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	require.EqualValues(t, 1000, first)
+	require.EqualValues(t, 1000, first.Added)
 	r.Progress = nil
 	second, err := r.Run(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 1400, second)
+	require.EqualValues(t, 1400, second.Added)
 	require.EqualValues(t, 2400, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments`))
 }
 

@@ -5,7 +5,6 @@ import (
 	"hash/fnv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"rcas/market"
 )
@@ -19,7 +18,7 @@ const maxTerms = 64
 // Terms finds the words of a post that are worth counting.
 type Terms struct{ stop map[string]bool }
 
-// NewTerms returns a finder that leaves out English stop words and the furniture of social media.
+// NewTerms returns a finder that leaves out the stop words of the commoner languages and the furniture of social media.
 func NewTerms() *Terms {
 	stop := map[string]bool{}
 	for line := range strings.Lines(stopWordsFile) {
@@ -31,11 +30,12 @@ func NewTerms() *Terms {
 }
 
 // Of returns the words of a text, lower case, each once: letters with digits and inner apostrophes or hyphens, at least two
-// letters; hashtags and cashtags without their sign; no links, no @names, no numbers, no stop words.
+// letters; hashtags and cashtags without their sign; no links, no @names, no numbers, no stop words, and not the word that an archive cut
+// off at the end ("purcha…").
 func (t *Terms) Of(text string) []string {
 	var terms []string
 	seen := map[string]bool{}
-	for field := range strings.FieldsSeq(text) {
+	for field := range strings.FieldsSeq(withoutCutWord(text)) {
 		if isLink(field) || field[0] == '@' {
 			continue
 		}
@@ -75,28 +75,6 @@ func isLink(field string) bool {
 	}
 	host, _, path := strings.Cut(field, "/")
 	return path && strings.Contains(host, ".") && !strings.HasPrefix(host, ".")
-}
-
-// textHash is the same for texts that differ only in case, white space, links and @names. A post without any text of its own
-// repeats nobody: its hash is that of its key.
-func textHash(t *market.Tweet) int64 {
-	h := fnv.New64a()
-	empty := true
-	var buf [utf8.UTFMax]byte
-	for field := range strings.FieldsSeq(t.Text) {
-		if isLink(field) || field[0] == '@' {
-			continue
-		}
-		empty = false
-		for _, r := range field {
-			h.Write(utf8.AppendRune(buf[:0], unicode.ToLower(r)))
-		}
-		h.Write([]byte{' '})
-	}
-	if empty {
-		h.Write([]byte(t.Source + "\x00" + t.ID))
-	}
-	return int64(h.Sum64())
 }
 
 // authorHash stands for the author; a post whose author is unknown counts as an author of its own.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,47 +20,55 @@ type ScoredPost struct {
 	Tweet *market.Tweet
 	// Sentiments are those about each of Tweet.Symbols, in their order; what names tweet, symbol and model is filled in here.
 	Sentiments []market.Sentiment
-	// AuthorHash counts authors, TextHash finds repeats.
+	// AuthorHash counts authors and finds those who post much; TextHash, of the text's template, finds repeats.
 	AuthorHash int32
 	TextHash   int64
-	// Terms are the post's words worth counting, each once.
+	// Terms are the post's words worth counting, each once; none where words of its kind or language do not count.
 	Terms []string
 }
 
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
-// this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, or when the same text stands in
-// another post of the hour before it, stored or in this batch; of posts at the same instant, source and id tell which comes first.
-// $13 and $14 bound the batch in time, so that only its chunks are searched.
+// this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, when the same text stands in another post of the
+// hour before it, or when three posts of its author about the coin come before it in its hour of UTC; stored or in this batch. Of posts at
+// the same instant, source and id tell which comes first. Of the author's posts those in the batch and those stored are counted apart, for
+// some may be both; findRepeats finds the rest. $13 and $14 bound the batch in time, so that only its chunks are searched.
 const insertSentiments = `
 WITH input AS (
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
-                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[])
+                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[])
     WITH ORDINALITY AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repost, author_hash,
-                          text_hash, ord)
+                          text_hash, kind, ord)
 ), known AS (
     SELECT i.*, CASE WHEN (SELECT every(name = $16) FROM models) THEN NULL ELSE
                     (SELECT s.repeat FROM sentiments s
                      WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
                        AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat,
            i.time - lag(i.time) OVER (PARTITION BY text_hash, symbol ORDER BY time, source, id COLLATE "C") < INTERVAL '1 hour'
-               AS repeats_batch
+               AS repeats_batch,
+           row_number() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id COLLATE "C") > 3
+               AS much_in_batch
     FROM input i
 ), judged AS (
-    SELECT k.*, coalesce(k.known_repeat, k.repost OR coalesce(k.repeats_batch, false) OR EXISTS (
+    SELECT k.*, coalesce(k.known_repeat, k.repost OR coalesce(k.repeats_batch, false) OR k.much_in_batch OR EXISTS (
                SELECT FROM sentiments s
                WHERE s.text_hash = k.text_hash AND s.time > k.time - INTERVAL '1 hour' AND s.time <= k.time
                  AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
-                 AND (s.time, s.source, s.id) < (k.time, k.source, k.id))) AS repeat
+                 AND (s.time, s.source, s.id) < (k.time, k.source, k.id)) OR EXISTS (
+               SELECT FROM sentiments s
+               WHERE s.author_hash = k.author_hash AND s.time >= time_bucket('1 hour', k.time) AND s.time <= k.time
+                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
+                 AND s.symbol = k.symbol AND s.model = $16 AND (s.time, s.source, s.id) < (k.time, k.source, k.id)
+               OFFSET 2)) AS repeat
     FROM known k
 ), added AS (
     INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat,
-                            author_hash, text_hash)
+                            author_hash, text_hash, kind)
     SELECT time, source, id, symbol, $16, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
-           author_hash, text_hash
+           author_hash, text_hash, kind
     FROM judged ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
-SELECT j.ord, j.known_repeat IS NULL AS first FROM added JOIN judged j USING (source, id, symbol, time)`
+SELECT j.ord, j.known_repeat IS NULL AND NOT j.repeat AS first FROM added JOIN judged j USING (source, id, symbol, time)`
 
 // Two models that read the same post at the same time would both count its words, so their transactions exclude each other: those of the
 // active model, of which many may run at once, share a lock that all others, and a change of the active model, have for themselves.
@@ -75,8 +84,8 @@ const (
 // errNotActive says that a model may not score together with others.
 var errNotActive = errors.New("the model is not the active one")
 
-// findRepeats finds what is not marked as a repeat and is one: of the texts $1, between $2 and $3. It looks at the post before each one that
-// has the same text.
+// findRepeats finds what is not marked as a repeat and is one: of the texts $1, between $2 and $3, looking at the post before each one that
+// has the same text; and of the authors $4 what comes after the third post about a coin in an hour.
 const findRepeats = `
 SELECT time, symbol, source, id, model FROM (
     SELECT time, symbol, source, id, model, repeat,
@@ -84,6 +93,14 @@ SELECT time, symbol, source, id, model FROM (
     FROM sentiments
     WHERE text_hash = ANY($1::bigint[]) AND time BETWEEN $2::timestamptz - INTERVAL '1 hour' AND $3::timestamptz + INTERVAL '1 hour') AS s
 WHERE NOT repeat AND time < before + INTERVAL '1 hour'
+UNION
+SELECT time, symbol, source, id, model FROM (
+    SELECT time, symbol, source, id, model, repeat,
+           dense_rank() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id) AS place
+    FROM sentiments
+    WHERE author_hash = ANY($4::integer[]) AND time >= time_bucket('1 hour', $2::timestamptz)
+      AND time < time_bucket('1 hour', $3::timestamptz) + INTERVAL '1 hour') AS s
+WHERE NOT repeat AND place > 3
 ORDER BY time, symbol, source, id, model`
 
 // A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model.
@@ -164,7 +181,7 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 		}
 		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
 			rows.negative, rows.neutral, rows.positive, rows.skipped, rows.weight, rows.reach, rows.repost, rows.authorHash, rows.first, rows.last,
-			rows.textHash, model)
+			rows.textHash, model, rows.kind)
 		if err != nil {
 			return err
 		}
@@ -213,7 +230,7 @@ func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
 		symbol, source, id, model string
 	}
 	var found []key
-	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, rows.textHash, rows.first, rows.last)
+	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, distinct(rows.textHash), rows.first, rows.last, rows.authors())
 	if err != nil {
 		return err
 	}
@@ -261,10 +278,10 @@ type sentimentColumns struct {
 	time                        []time.Time
 	source, id, symbol          []string
 	negative, neutral, positive []*float32
-	skipped                     []*string
+	skipped, kind               []*string
 	weight                      []float32
 	reach                       []float64
-	repost                      []bool
+	repost, known               []bool // known: the author is
 	authorHash                  []int32
 	textHash                    []int64
 	first, last                 time.Time
@@ -291,12 +308,37 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 				c.negative, c.neutral = append(c.negative, nil), append(c.neutral, nil)
 				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &mood.Skipped)
 			}
+			c.kind, c.known = append(c.kind, kindOf(mood)), append(c.known, t.Author != "")
 			c.weight, c.reach, c.repost = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach()), append(c.repost, t.Repost)
 			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
 			c.owner, c.place = append(c.owner, i), append(c.place, place)
 		}
 	}
 	return c
+}
+
+func kindOf(s *market.Sentiment) *string {
+	if s.Kind == "" {
+		return nil
+	}
+	kind := string(s.Kind)
+	return &kind
+}
+
+// authors are those who may have posted more than once.
+func (c *sentimentColumns) authors() []int32 {
+	var known []int32
+	for i, hash := range c.authorHash {
+		if c.known[i] {
+			known = append(known, hash)
+		}
+	}
+	return distinct(known)
+}
+
+// distinct returns the values sorted, each once.
+func distinct[T cmp.Ordered](values []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
 // termWindow is where words are counted: a symbol's five minutes.
@@ -350,17 +392,56 @@ type Position struct {
 	Source, ID string
 }
 
-// Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order.
-// Deleted posts and posts about no coin are left out.
-func (s *Store) Unscored(ctx context.Context, model string, after Position, to time.Time, limit int) ([]*market.Tweet, error) {
+// SetKinds stores who speaks in posts that the model has judged before it could be told, and the posts' templates, and marks what is a repeat
+// by them. What has a kind keeps it. It returns how many rows it changed.
+func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) (int64, error) {
+	rows := sentimentRows(posts)
+	if len(rows.owner) == 0 {
+		return 0, nil
+	}
+	var changed int64
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		changed = 0
+		if _, err := tx.Exec(ctx, unpackAny); err != nil {
+			return err
+		}
+		for i := range rows.owner {
+			if rows.kind[i] == nil {
+				continue
+			}
+			// By the whole key and as constants, as in markRepeat.
+			tag, err := tx.Exec(ctx, setKind, pgx.QueryExecModeExec, rows.time[i], rows.symbol[i], rows.source[i], rows.id[i], model,
+				rows.kind[i], rows.textHash[i])
+			if err != nil {
+				return err
+			}
+			changed += tag.RowsAffected()
+		}
+		return nil
+	})
+	if err == nil && changed > 0 {
+		err = s.markRepeats(ctx, rows)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("store who speaks: %w", err)
+	}
+	return changed, nil
+}
+
+const setKind = `UPDATE sentiments SET kind = $6, text_hash = $7
+	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL`
+
+// Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order; kinds tells
+// that posts also count which it has judged, but of which no model has told who speaks. Deleted posts and posts about no coin are left out.
+func (s *Store) Unscored(ctx context.Context, model string, kinds bool, after Position, to time.Time, limit int) ([]*market.Tweet, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
 		       received_at
 		FROM tweets t
 		WHERE time >= $1 AND time < $4 AND (time, source, id) > ($1, $2, $3) AND cardinality(symbols) > 0 AND deleted_at IS NULL
 		  AND NOT EXISTS (SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time AND s.model = $5
-		                  AND s.time >= $1 AND s.time < $4)
-		ORDER BY time, source, id LIMIT $6`, after.Time, after.Source, after.ID, to, model, limit)
+		                  AND s.time >= $1 AND s.time < $4 AND NOT ($7 AND s.kind IS NULL AND s.score IS NOT NULL))
+		ORDER BY time, source, id LIMIT $6`, after.Time, after.Source, after.ID, to, model, limit, kinds)
 	if err != nil {
 		return nil, wrap("read posts to score", err)
 	}
@@ -397,13 +478,14 @@ func (s *Store) Draw(ctx context.Context, from, to time.Time, limit int) ([]*mar
 }
 
 // CountUnscored returns how many posts between the times Unscored would return.
-func (s *Store) CountUnscored(ctx context.Context, model string, from, to time.Time) (int64, error) {
+func (s *Store) CountUnscored(ctx context.Context, model string, kinds bool, from, to time.Time) (int64, error) {
 	var n int64
 	err := s.pool.QueryRow(ctx, `
 		SELECT count(*) FROM tweets t
 		WHERE time >= $1 AND time < $2 AND cardinality(symbols) > 0 AND deleted_at IS NULL
 		  AND NOT EXISTS (SELECT FROM sentiments s WHERE s.source = t.source AND s.id = t.id AND s.time = t.time AND s.model = $3
-		                  AND s.time >= $1 AND s.time < $2)`, from, to, model).Scan(&n)
+		                  AND s.time >= $1 AND s.time < $2 AND NOT ($4 AND s.kind IS NULL AND s.score IS NOT NULL))`,
+		from, to, model, kinds).Scan(&n)
 	if err != nil {
 		return 0, wrap("count posts to score", err)
 	}

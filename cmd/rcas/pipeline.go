@@ -163,7 +163,7 @@ func (a *app) saveCounts(ctx context.Context, door *ingestor.Door) error {
 func (a *app) scorer(flags scoringFlags) *scorer.Service {
 	return &scorer.Service{
 		Stream: a.stream, Store: a.store, Metrics: a.settings.metrics, Log: a.settings.log, MinConfidence: flags.minConfidence,
-		Matcher: market.NewMatcher(a.settings.file.Assets), Open: a.settings.openModel, Default: scorer.BundledName,
+		Matcher: market.NewMatcher(a.settings.file.Assets), Open: a.settings.openModel, OpenKinds: a.settings.openKinds, Default: scorer.BundledName,
 	}
 }
 
@@ -186,6 +186,11 @@ func (s *settings) openModel(ctx context.Context, name string) (scorer.Model, er
 		return nil, fmt.Errorf("there is no model %q in %s", name, s.modelsDir)
 	}
 	return scorer.Load(ctx, dir, options)
+}
+
+// openKinds opens the model that says who speaks where another one judges: the bundled one.
+func (s *settings) openKinds(ctx context.Context) (scorer.Model, error) {
+	return scorer.Bundled(ctx, scorer.Options{Log: s.log})
 }
 
 // warnOfNamesake tells whoever has put a model of their own under the bundled one's name that it is not the one used.

@@ -14,8 +14,9 @@ func newRescore(s *settings) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rescore --model NAME [--from TIME] [--to TIME]",
 		Short: "Let a model score stored posts that it has not scored yet",
-		Long: `Let a model score stored posts that it has not scored yet, e.g. before it becomes the active one. What is stored already is
-left as it is, so an interrupted run goes on where it stopped.`,
+		Long: `Let a model score stored posts that it has not scored yet, e.g. before it becomes the active one. In those that it has scored before
+RCAS could tell who speaks (people, adverts, bots, news), it finds that out, and whom they repeat; moods that are stored are left as they
+are, so an interrupted run goes on where it stopped.`,
 		Args: cobra.NoArgs,
 	}
 	name := cmd.Flags().String("model", scorer.BundledName, "name of the model")
@@ -43,6 +44,12 @@ left as it is, so an interrupted run goes on where it stopped.`,
 			return err
 		}
 		defer r.Model.Close()
+		if !r.Model.TellsKinds() {
+			if r.Kinds, err = s.openKinds(cmd.Context()); err != nil {
+				return err
+			}
+			defer r.Kinds.Close()
+		}
 		a, err := s.openPrepared(cmd.Context())
 		if err != nil {
 			return err
@@ -51,7 +58,7 @@ left as it is, so an interrupted run goes on where it stopped.`,
 		r.Store = a.store
 		bar := newProgress(cmd.ErrOrStderr(), "rescore")
 		r.Progress = func(done, total int64) { bar.update(done, total, thousands(done)+" of "+thousands(total)+" posts") }
-		rows, err := r.Run(cmd.Context())
+		rescored, err := r.Run(cmd.Context())
 		bar.done()
 		if err != nil {
 			return err
@@ -60,9 +67,10 @@ left as it is, so an interrupted run goes on where it stopped.`,
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), map[string]any{"model": r.Model.Name(), "sentiments": rows})
+			return printJSON(cmd.OutOrStdout(), map[string]any{"model": r.Model.Name(), "sentiments": rescored.Added, "kinds": rescored.Told})
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s added %s sentiments\n", r.Model.Name(), thousands(rows))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s added %s sentiments and told who speaks in %s others\n", r.Model.Name(), thousands(rescored.Added),
+			thousands(rescored.Told))
 		return nil
 	}
 	return cmd

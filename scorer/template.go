@@ -1,0 +1,120 @@
+package scorer
+
+import (
+	"hash"
+	"hash/fnv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"rcas/market"
+)
+
+// What a text has to hold before its template tells it from others. docs/mood.md has the figures that they were chosen by.
+const (
+	// openingWords and openingBytes are how much of a template counts: whoever passes a text on adds a tail of tags and names to it.
+	openingWords, openingBytes = 6, 32
+	// sharedBytes is how long a template without a link must be before it is passed on and not said again: many say "to the moon".
+	sharedBytes = 24
+	// linkedBytes is the same of one with a link, which people hardly put behind the same words by chance.
+	linkedBytes = 8
+)
+
+// templater finds the template of texts: what is left in lower case when all is taken out that senders of one text fill in anew, links,
+// @names, numbers, cashtags, the names of coins, emoji, punctuation, and a last word that an archive cut ("…").
+type templater struct {
+	hash   hash.Hash64
+	word   []byte
+	number bool // the word holds a digit
+	words  int
+	bytes  int
+	linked bool
+	full   bool // enough of the text has been seen
+}
+
+// textHash is the same for posts with the same template: for those that begin with the same words, as long as these are many enough to be
+// somebody's own. A short text repeats only its author's.
+func textHash(t *market.Tweet, coins []market.Mention) int64 {
+	f := templater{hash: fnv.New64a()}
+	f.read(withoutCutWord(t.Text), coins)
+	if f.bytes < linkedBytes || f.bytes < sharedBytes && !f.linked {
+		author := t.Author
+		if author == "" {
+			author = "\x00" + t.ID
+		}
+		f.hash.Write([]byte("\x00" + t.Source + "\x00" + author))
+	}
+	return int64(f.hash.Sum64())
+}
+
+// read takes in a text; coins are the places of the coins' names, in their order.
+func (f *templater) read(text string, coins []market.Mention) {
+	for at := 0; at < len(text); {
+		for len(coins) > 0 && coins[0].End <= at {
+			coins = coins[1:]
+		}
+		if len(coins) > 0 && at >= coins[0].Start {
+			f.end()
+			at = coins[0].End
+			continue
+		}
+		if at == 0 || isSpace(text[at-1]) {
+			if n := f.skip(text[at:]); n > 0 {
+				at += n
+				continue
+			}
+		}
+		r, size := utf8.DecodeRuneInString(text[at:])
+		switch {
+		case unicode.IsLetter(r) || unicode.Is(unicode.Mn, r):
+			f.word = utf8.AppendRune(f.word, unicode.ToLower(r))
+		case unicode.IsDigit(r):
+			f.number = true
+		case r == '\'' || r == '’':
+		default:
+			f.end()
+		}
+		at += size
+	}
+	f.end()
+}
+
+// skip returns the length of the field that text begins with where it is a link, a name or a cashtag, and 0 otherwise.
+func (f *templater) skip(text string) int {
+	end := 0
+	for end < len(text) && !isSpace(text[end]) {
+		end++
+	}
+	switch field := text[:end]; {
+	case field == "":
+		return 0
+	case isLink(field):
+		f.linked = true
+	case field[0] != '@' && field[0] != '$':
+		return 0
+	}
+	f.end()
+	return end
+}
+
+// end takes in the word read so far. "rt" before all others is what a repost begins with.
+func (f *templater) end() {
+	if len(f.word) > 0 && !f.number && !f.full && !(f.words == 0 && string(f.word) == "rt") {
+		f.hash.Write(f.word)
+		f.hash.Write([]byte{' '})
+		f.words, f.bytes = f.words+1, f.bytes+len(f.word)
+		f.full = f.words >= openingWords && f.bytes >= openingBytes
+	}
+	f.word, f.number = f.word[:0], false
+}
+
+func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+
+// withoutCutWord leaves out the word that "…" cuts off at the end of a text.
+func withoutCutWord(text string) string {
+	trimmed := strings.TrimRightFunc(text, unicode.IsSpace)
+	if whole, cut := strings.CutSuffix(trimmed, "…"); cut {
+		return strings.TrimRightFunc(whole, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '\'' || r == '’' })
+	}
+	return text
+}
