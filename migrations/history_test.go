@@ -30,7 +30,11 @@ type post struct {
 	weight         float32
 	reach          float64
 	author         int32
+	kind           string // empty: not known
 }
+
+// personal tells that a person speaks, as far as is known.
+func (p post) personal() bool { return p.kind == "" || p.kind == "person" }
 
 func (p post) score() float64 { return float64(p.pos - p.neg) }
 
@@ -83,22 +87,22 @@ func insertPosts(t testing.TB, s *store.Store, posts []post) {
 		n := len(part)
 		at, symbol, source, id := make([]time.Time, n), make([]string, n), make([]string, n), make([]string, n)
 		neg, pos, weight := make([]float32, n), make([]float32, n), make([]float32, n)
-		judged, repeat, reach, author := make([]bool, n), make([]bool, n), make([]float64, n), make([]int32, n)
+		judged, repeat, reach, author, kind := make([]bool, n), make([]bool, n), make([]float64, n), make([]int32, n), make([]string, n)
 		for i, p := range part {
 			at[i], symbol[i], source[i], neg[i], pos[i], weight[i] = p.at, p.symbol, p.source, p.neg, p.pos, p.weight
-			judged[i], repeat[i], reach[i], author[i] = p.judged, p.repeat, p.reach, p.author
+			judged[i], repeat[i], reach[i], author[i], kind[i] = p.judged, p.repeat, p.reach, p.author, p.kind
 			id[i] = strconv.FormatInt(p.at.UnixMicro(), 10)
 		}
 		storetest.Exec(t, s, `INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score,
 			skipped, weight, reach,
-				repeat, author_hash, text_hash)
+				repeat, author_hash, text_hash, kind)
 			SELECT a, b, c, d, $12, CASE WHEN g THEN e END, CASE WHEN g THEN 1 - e - f END, CASE WHEN g THEN f END, CASE WHEN g
 				THEN f - e END,
-				CASE WHEN NOT g THEN 'language' END, h, i, j, k, 0
+				CASE WHEN NOT g THEN 'language' END, h, i, j, k, 0, nullif(l, '')
 			FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::boolean[], $8::real[],
 				$9::float8[],
-				$10::boolean[], $11::integer[]) AS u (a, b, c, d, e, f, g, h, i, j, k)`,
-			at, source, id, symbol, neg, pos, judged, weight, reach, repeat, author, model)
+				$10::boolean[], $11::integer[], $13::text[]) AS u (a, b, c, d, e, f, g, h, i, j, k, l)`,
+			at, source, id, symbol, neg, pos, judged, weight, reach, repeat, author, model, kind)
 	}
 }
 
@@ -125,7 +129,8 @@ func randomPosts(r *rand.Rand, symbol string, n int, span time.Duration) []post 
 		neg := r.Float32()
 		posts = append(posts, post{at, symbol, []string{"twitter", "reddit"}[r.IntN(2)], neg, (1 - neg) * r.Float32(),
 			r.IntN(10) > 0,
-			r.IntN(5) == 0, 1 + r.Float32(), 1000 * r.Float64(), int32(r.Uint32())})
+			r.IntN(5) == 0, 1 + r.Float32(), 1000 * r.Float64(), int32(r.Uint32()),
+			[]string{"", "person", "person", "person", "advert", "bot", "news"}[r.IntN(7)]})
 	}
 	r.Shuffle(len(posts), func(i, j int) { posts[i], posts[j] = posts[j], posts[i] })
 	return posts

@@ -180,14 +180,19 @@ func TestMoodEqualsThePosts(t *testing.T) {
 	eachStage(t, s, late, func(stage string) {
 		from := start.Add(26*time.Hour + 7*time.Minute)
 		for _, width := range []time.Duration{5 * time.Minute, time.Hour, 24 * time.Hour} {
-			for _, repeats := range []bool{true, false} {
-				for _, source := range []any{nil, "reddit"} {
-					keep := func(p post) bool { return (repeats || !p.repeat) && (source == nil || source == p.source) }
-					rows := storetest.Rows(t, s, `SELECT * FROM mood('BTC', $1, $2, $3, repeats => $4, source => $5,
-						momentum_windows => 2)`,
-						from, start.Add(span), width, repeats, source)
-					requireMood(t, rows, filter(known, keep), filter(others, keep), from, width, fmt.Sprint(stage, width, repeats,
-						source))
+			for _, who := range []string{"all", "people", "adverts"} {
+				for _, repeats := range []bool{true, false} {
+					for _, source := range []any{nil, "reddit"} {
+						of := func(p post) bool { return source == nil || source == p.source }
+						keep := func(p post) bool {
+							return of(p) && (repeats || !p.repeat) && (who == "all" || who == "people" && p.personal() || who == "adverts" && p.kind == "advert")
+						}
+						rows := storetest.Rows(t, s, `SELECT * FROM mood('BTC', $1, $2, $3, repeats => $4, source => $5,
+							momentum_windows => 2, who => $6)`,
+							from, start.Add(span), width, repeats, source, who)
+						requireMood(t, rows, filter(known, of), filter(known, keep), filter(others, keep), from, width,
+							fmt.Sprint(stage, width, who, repeats, source))
+					}
 				}
 			}
 		}
@@ -195,20 +200,21 @@ func TestMoodEqualsThePosts(t *testing.T) {
 	got := storetest.Rows(t, s, `SELECT a.authors, m.authors FROM authors('BTC', $1, $2, '1 hour') AS a JOIN mood('BTC', $1, $2,
 		'1 hour') AS m USING (bucket)`,
 		start, start.Add(span))
-	hours := byBucket(posts, time.Hour, func(p post) time.Time { return p.at })
+	hours := byBucket(filter(posts, func(p post) bool { return p.personal() && !p.repeat }), time.Hour, func(p post) time.Time { return p.at })
 	require.Len(t, got, len(hours))
 	for _, row := range got {
 		require.InEpsilon(t, row[0], row[1], 0.15, "authors estimated")
 	}
 }
 
-func requireMood(t *testing.T, rows [][]any, posts, others []post, from time.Time, width time.Duration, name string) {
+// requireMood compares rows with the posts that were asked for, those of another coin, and all: there is a row where there is any post.
+func requireMood(t *testing.T, rows [][]any, all, posts, others []post, from time.Time, width time.Duration, name string) {
 	t.Helper()
 	at := func(p post) time.Time { return p.at }
-	groups, besides := byBucket(posts, width, at), byBucket(others, width, at)
+	groups, besides, everybody := byBucket(posts, width, at), byBucket(others, width, at), byBucket(all, width, at)
 	first := bucketOf(from, width)
 	n := 0
-	for bucket := range groups {
+	for bucket := range everybody {
 		if !bucket.Before(first) {
 			n++
 		}
@@ -217,8 +223,16 @@ func requireMood(t *testing.T, rows [][]any, posts, others []post, from time.Tim
 	for _, row := range rows {
 		bucket := row[0].(time.Time).UTC()
 		before := append(slices.Clone(groups[bucket.Add(-width)]), groups[bucket.Add(-2*width)]...)
-		requireRow(t, moodOf(bucket, groups[bucket], besides[bucket], before), row, name)
+		requireRow(t, append(moodOf(bucket, groups[bucket], besides[bucket], before), shares(everybody[bucket])...), row, name)
 	}
+}
+
+// shares are those of adverts, bots, news and repeats among the judged posts.
+func shares(posts []post) []any {
+	judged := filter(posts, func(p post) bool { return p.judged })
+	share := func(of func(p post) bool) any { return ratio(float64(len(filter(judged, of))), float64(len(judged))) }
+	return []any{share(func(p post) bool { return p.kind == "advert" }), share(func(p post) bool { return p.kind == "bot" }),
+		share(func(p post) bool { return p.kind == "news" }), share(func(p post) bool { return p.repeat })}
 }
 
 func moodOf(bucket time.Time, posts, others, before []post) []any {
@@ -234,7 +248,7 @@ func moodOf(bucket time.Time, posts, others, before []post) []any {
 	now, past := weighted(judged), weighted(filter(before, func(p post) bool { return p.judged }))
 	row := []any{bucket, ratio(mean*n, n), now, nil, negative, nil, positive, int64(len(posts)), int64(len(unique)),
 		int64(len(judged)),
-		linearCount(posts), float64(len(posts)) / float64(len(posts)+len(others)), nil, nil}
+		min(linearCount(posts), float64(len(posts))), ratio(float64(len(posts)), float64(len(posts)+len(others))), nil, nil}
 	if n > 0 {
 		row[5] = 1 - negative.(float64) - positive.(float64)
 		row[13] = sum(judged, func(p post) float64 { return p.score() * p.reach })
@@ -280,8 +294,8 @@ func TestMoodFollowsTheActiveModel(t *testing.T) {
 	storetest.Exec(t, s, `UPDATE models SET active = false; INSERT INTO models (name, active) VALUES ('newer', true)`)
 	require.Zero(t, posts())
 	storetest.Exec(t, s, `INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight,
-		reach, repeat, author_hash, text_hash)
-		SELECT time, source, id, symbol, 'newer', 0, 0, 1, 1, weight, reach, repeat, author_hash, text_hash FROM sentiments`)
+		reach, repeat, author_hash, text_hash, kind)
+		SELECT time, source, id, symbol, 'newer', 0, 0, 1, 1, weight, reach, repeat, author_hash, text_hash, kind FROM sentiments`)
 	require.Equal(t, before, posts())
 	require.Equal(t, 1.0, storetest.Value[float64](t, s, `SELECT max(mood) FROM mood('BTC', $1, $2, '1 day')`, start,
 		start.Add(span)))

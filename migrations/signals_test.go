@@ -320,7 +320,7 @@ func leadLag(mood, returns []float64, maxLag int) [][]any {
 	var rows [][]any
 	for lag := -maxLag; lag <= maxLag; lag++ {
 		r, pairs := correlation(mood, returns, lag)
-		effective := pairs / factor
+		effective := pairs / max(factor, 1)
 		z := math.Abs(math.Atanh(r)) * math.Sqrt(max(effective-3, 0))
 		p := math.Erfc(z / math.Sqrt2)
 		joint := square(z, max(min(beside/factor, 0.999), -0.999))

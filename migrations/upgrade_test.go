@@ -66,6 +66,25 @@ func TestUpgrade(t *testing.T) {
 	require.Equal(t, before, contents(t, s, before), "and the jobs drop nothing that was kept")
 }
 
+// TestUpgradeCarriesWindowsOfDroppedRows migrates a database whose windows are all that is left of its older half.
+func TestUpgradeCarriesWindowsOfDroppedRows(t *testing.T) {
+	t.Parallel()
+	s := storetest.Unmigrated(t)
+	require.NoError(t, migrations.To(s.URL(), 8))
+	for _, sql := range fill {
+		storetest.Exec(t, s, sql)
+	}
+	require.NoError(t, s.RefreshWindows(t.Context()))
+	moods := `SELECT string_agg(w || ' ' || n || ' ' || posts || ' ' || round(sum::numeric, 6), ', ' ORDER BY w) FROM (
+		SELECT '1m' AS w, count(*) AS n, sum(posts) AS posts, sum(sum_score) AS sum FROM mood_1m UNION ALL SELECT '5m', count(*), sum(posts), sum(sum_score) FROM mood_5m
+		UNION ALL SELECT '1h', count(*), sum(posts), sum(sum_score) FROM mood_1h UNION ALL SELECT '1d', count(*), sum(posts), sum(sum_score) FROM mood_1d) AS m`
+	before := storetest.Value[string](t, s, moods)
+	storetest.Exec(t, s, `SELECT drop_chunks('sentiments', older_than => now() - INTERVAL '45 days')`)
+	require.NoError(t, s.Migrate())
+	require.NoError(t, s.RefreshWindows(t.Context()))
+	require.Equal(t, before, storetest.Value[string](t, s, moods))
+}
+
 // contents answers a count and a digest of the rows of every table and window, by a question that names its columns: those of before, where
 // that is given.
 func contents(t *testing.T, s *store.Store, before map[string]string) map[string]string {

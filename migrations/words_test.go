@@ -133,7 +133,9 @@ func TestInfluenceRanksPostsByReachAndScore(t *testing.T) {
 	insertPosts(t, s, posts)
 	storetest.Exec(t, s, `INSERT INTO tweets (time, source, id, author, text, symbols, received_at)
 		SELECT time, source, id, 'ann', 'text of ' || id, '{BTC}', time FROM sentiments`)
-	posts = filter(posts, func(p post) bool { return p.judged && p.at.Before(start.Add(48*time.Hour)) })
+	posts = filter(posts, func(p post) bool {
+		return p.judged && p.personal() && !p.repeat && p.at.Before(start.Add(48*time.Hour))
+	})
 	slices.SortFunc(posts, func(a, b post) int {
 		if math.Abs(a.score()*a.reach) > math.Abs(b.score()*b.reach) {
 			return -1

@@ -25,13 +25,12 @@ func TestTemplate(t *testing.T) {
 	}
 	same := [][]string{
 		{"Join our giveaway of 500 $BTC now, @alice! Follow and retweet https://a.example/1", "join our giveaway of 0.1 $ETH now @bob: follow and retweet http://b.example/2?x=y 🚀🚀",
-			"RT @carol: JOIN OUR GIVEAWAY OF BITCOIN NOW, FOLLOW AND RETWEET!!!", "Join our giveaway of #Bitcoin now. Follow and retw…"},
-		{"Get free bitcoin https://x.example/a", "get FREE $SOL ➡ https://y.example/b"},
+			"RT @carol: JOIN OUR GIVEAWAY OF BITCOIN NOW, FOLLOW AND RETWEET!!!", "Join our giveaway of #Bitcoin now. Follow and retweet and tag your frie…"},
+		{"Get free coins of bitcoin https://x.example/a", "get FREE coins of $SOL ➡ https://y.example/b"},
 		{"The exchange says that withdrawals stay closed for the weekend", "The exchange says that withdrawals stay closed for the weekend, via @news #crypto #exchange",
-			"The exchange says that withdrawals stay cl…"},
-		{"Биткоин растет, и никто не знает почему это происходит 5%", "ethereum растет и никто не знает, почему это происходит"},
+			"The exchange says that withdrawals stay closed for the wee…"},
+		{"Курс bitcoin растет, и никто не знает почему 5%", "курс ethereum растет и никто не знает, почему!"},
 	}
-	same[3] = []string{"Курс bitcoin растет, и никто не знает почему 5%", "курс ethereum растет и никто не знает, почему!"}
 	for _, texts := range same {
 		for i, text := range texts {
 			require.Equal(t, hash("a", texts[0]), hash(string(rune('a'+i)), text), "%q and %q", texts[0], text)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"cmp"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -105,7 +106,7 @@ func TestAFailedMigrationLeavesNothingHalfDone(t *testing.T) {
 }
 
 func scored(t *market.Tweet, terms ...string) store.ScoredPost {
-	p := store.ScoredPost{Tweet: t, AuthorHash: 7, TextHash: int64(len(t.Text)), Terms: terms}
+	p := store.ScoredPost{Tweet: t, AuthorHash: int32(crc32.ChecksumIEEE([]byte(t.ID))), TextHash: int64(len(t.Text)), Terms: terms}
 	feel(&p, market.Sentiment{Negative: 0.25, Neutral: 0.25, Positive: 0.5})
 	return p
 }
@@ -173,18 +174,21 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	var posts []store.ScoredPost
 	for i := range 400 {
 		p := scored(tweet(i, noon.Add(time.Duration(r.IntN(600))*time.Minute)))
-		p.TextHash = int64(r.IntN(60))
+		p.TextHash, p.AuthorHash = int64(r.IntN(60)), int32(r.IntN(12))
 		p.Tweet.Repost = r.IntN(50) == 0
 		posts = append(posts, p)
 	}
 	want := map[string]bool{}
 	for _, p := range posts {
-		repeat := p.Tweet.Repost
+		repeat, before := p.Tweet.Repost, 0
 		for _, o := range posts {
 			earlier := cmp.Or(o.Tweet.Time.Compare(p.Tweet.Time), cmp.Compare(o.Tweet.ID, p.Tweet.ID)) < 0
 			repeat = repeat || earlier && o.TextHash == p.TextHash && p.Tweet.Time.Sub(o.Tweet.Time) < time.Hour
+			if earlier && o.AuthorHash == p.AuthorHash && o.Tweet.Time.Truncate(time.Hour).Equal(p.Tweet.Time.Truncate(time.Hour)) {
+				before++
+			}
 		}
-		want[p.Tweet.ID] = repeat
+		want[p.Tweet.ID] = repeat || before >= 3
 	}
 	var batches [][]store.ScoredPost
 	for rest := posts; len(rest) > 0; {
@@ -356,7 +360,8 @@ func TestWindowsEqualRawRows(t *testing.T) {
 				TradeID: fmt.Sprint(id), Time: at, Price: 1 + rng.Float64(), Volume: rng.Float64(), ReceivedAt: at})
 			p := scored(tweet(id, noon.Add(time.Duration(id)*97*time.Second)), "moon")
 			mood := market.Sentiment{Negative: rng.Float32() / 2, Positive: rng.Float32() / 2}
-			p.TextHash, p.AuthorHash = rng.Int64N(300), rng.Int32()
+			p.TextHash, p.AuthorHash = rng.Int64N(300), rng.Int32N(200)
+			mood.Kind = []market.Kind{"", market.Person, market.Advert, market.Bot, market.News}[rng.IntN(5)]
 			if rng.IntN(5) == 0 {
 				mood.Skipped = "language"
 			}
@@ -382,10 +387,10 @@ func TestWindowsEqualRawRows(t *testing.T) {
 			      IS DISTINCT FROM (w.open, w.high, w.low, w.close, w.trades, w.open_time, w.close_time)
 			   OR abs(raw.volume - w.volume) > 1e-9`, width)
 		storetest.RequireNone(t, s, `
-			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, repeat, count(*) AS posts, count(score) AS judged,
+			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, repeat, coalesce(kind, 'person') AS kind, count(*) AS posts, count(score) AS judged,
 			        sum(score::float8) AS sum_score, sum(weight::float8) FILTER (WHERE score IS NOT NULL) AS sum_weight
-			        FROM sentiments GROUP BY 1, 2, 3)
-			SELECT * FROM raw FULL JOIN mood_`+view+` w USING (bucket, symbol, repeat)
+			        FROM sentiments GROUP BY 1, 2, 3, 4)
+			SELECT * FROM raw FULL JOIN mood_`+view+` w USING (bucket, symbol, repeat, kind)
 			WHERE (raw.posts, raw.judged) IS DISTINCT FROM (w.posts, w.judged)
 			   OR abs(raw.sum_score - w.sum_score) > 1e-9 OR abs(raw.sum_weight - w.sum_weight) > 1e-9`, width)
 	}

@@ -9,25 +9,23 @@ COMMENT ON COLUMN sentiments.text_hash IS
 -- Serves the search for an author's other posts of the hour.
 CREATE INDEX sentiments_author ON sentiments (author_hash, time);
 
--- Windows are made anew from the raw rows. Whoever keeps raw rows for a shorter time than windows (docs/operations.md) also keeps the
--- windows of rows that are gone: those are carried over as they were, without a kind. Such a database refreshes only what it has rows of, and
--- goes on so.
-CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
-SELECT w.name, w.step, coalesce((SELECT min(c.range_start) FROM timescaledb_information.chunks AS c
-                         WHERE c.hypertable_schema = current_schema AND c.hypertable_name = 'sentiments'), 'infinity') AS oldest,
-       p.start_offset, p.end_offset, p.every
+-- Windows are made anew from the raw rows. Those of rows that were dropped are carried over as they were, without a kind: no refresh goes there.
+CREATE TEMPORARY TABLE policies ON COMMIT DROP AS
+SELECT w.name, w.step, (j.config->>'start_offset')::interval AS start_offset, (j.config->>'end_offset')::interval AS end_offset,
+       j.schedule_interval AS every
 FROM unnest(ARRAY['1m', '5m', '1h', '1d']) WITH ORDINALITY AS w (name, step)
-CROSS JOIN LATERAL (
-    SELECT (j.config->>'start_offset')::interval AS start_offset, (j.config->>'end_offset')::interval AS end_offset, j.schedule_interval AS every
-    FROM timescaledb_information.jobs AS j JOIN timescaledb_information.continuous_aggregates AS a
-      ON a.materialization_hypertable_name = j.hypertable_name AND a.materialization_hypertable_schema = j.hypertable_schema
-    WHERE j.proc_name = 'policy_refresh_continuous_aggregate' AND a.view_schema = current_schema AND a.view_name = 'mood_' || w.name
-) AS p;
+JOIN timescaledb_information.continuous_aggregates AS a ON a.view_schema = 'public' AND a.view_name = 'mood_' || w.name
+JOIN timescaledb_information.jobs AS j ON j.proc_name = 'policy_refresh_continuous_aggregate'
+    AND j.hypertable_name IN (a.view_name, a.materialization_hypertable_name); -- the one or the other by TimescaleDB's version
 
-CREATE TEMPORARY TABLE carried_1m ON COMMIT DROP AS SELECT * FROM mood_1m WHERE bucket < (SELECT min(oldest) FROM carried);
-CREATE TEMPORARY TABLE carried_5m ON COMMIT DROP AS SELECT * FROM mood_5m WHERE bucket < (SELECT min(oldest) FROM carried);
-CREATE TEMPORARY TABLE carried_1h ON COMMIT DROP AS SELECT * FROM mood_1h WHERE bucket < (SELECT min(oldest) FROM carried);
-CREATE TEMPORARY TABLE carried_1d ON COMMIT DROP AS SELECT * FROM mood_1d WHERE bucket < (SELECT min(oldest) FROM carried);
+CREATE TEMPORARY TABLE carried_1m ON COMMIT DROP AS SELECT * FROM mood_1m AS m
+WHERE NOT EXISTS (SELECT FROM rcas.kept('sentiments') AS k WHERE m.bucket >= k.starts AND m.bucket < k.ends);
+CREATE TEMPORARY TABLE carried_5m ON COMMIT DROP AS SELECT * FROM mood_5m AS m
+WHERE NOT EXISTS (SELECT FROM rcas.kept('sentiments') AS k WHERE m.bucket >= k.starts AND m.bucket < k.ends);
+CREATE TEMPORARY TABLE carried_1h ON COMMIT DROP AS SELECT * FROM mood_1h AS m
+WHERE NOT EXISTS (SELECT FROM rcas.kept('sentiments') AS k WHERE m.bucket >= k.starts AND m.bucket < k.ends);
+CREATE TEMPORARY TABLE carried_1d ON COMMIT DROP AS SELECT * FROM mood_1d AS m
+WHERE NOT EXISTS (SELECT FROM rcas.kept('sentiments') AS k WHERE m.bucket >= k.starts AND m.bucket < k.ends);
 
 DROP MATERIALIZED VIEW mood_1d;
 DROP MATERIALIZED VIEW mood_1h;
@@ -102,8 +100,8 @@ DECLARE
 BEGIN
     FOR w IN
         SELECT c.*, format('%I.%I', a.materialization_hypertable_schema, a.materialization_hypertable_name) AS rows
-        FROM carried AS c JOIN timescaledb_information.continuous_aggregates AS a
-          ON a.view_schema = current_schema AND a.view_name = 'mood_' || c.name
+        FROM policies AS c JOIN timescaledb_information.continuous_aggregates AS a
+          ON a.view_schema = 'public' AND a.view_name = 'mood_' || c.name
         ORDER BY c.step
     LOOP
         EXECUTE format('INSERT INTO %s (bucket, symbol, model, source, repeat, kind, posts, judged, negative, positive, sum_score, sum_square,
@@ -114,4 +112,5 @@ BEGIN
                                                 schedule_interval => w.every, buckets_per_batch => 0);
     END LOOP;
 END $$;
+SELECT rcas.apply_retention();
 GRANT SELECT ON mood_1m, mood_5m, mood_1h, mood_1d TO rcas_writer, rcas_reader;
