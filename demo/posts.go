@@ -63,6 +63,14 @@ var sentences = map[int][]string{
 var tails = []string{"", "", "", "", " honestly", " imo", " folks", " right now", " #crypto", " #trading", " as of this morning", " on every exchange",
 	" and the volume says so", " since the weekend", " after the news from Seoul", " despite the holidays", " before the futures close", " lol"}
 
+// What posts begin with, for people do not use each other's words: without, nearly all would be repeats.
+var (
+	whens = []string{"just now", "this morning", "over coffee", "on the train", "at my desk", "before lunch", "after work", "half asleep", "between meetings", "in the kitchen",
+		"on the sofa", "waiting for the bus", "back from a run", "during the break", "with the kids", "on the balcony", "in the library", "at the gate"}
+	places = []string{"Leeds", "Porto", "Austin", "Osaka", "Lagos", "Lyon", "Bergen", "Perth", "Quito", "Graz", "Tartu", "Izmir", "Bilbao", "Fresno", "Cork", "Pune",
+		"Gdansk", "Hobart", "Bari", "Turku"}
+)
+
 var moods = map[int][]string{+1: {"", "", " 🚀", " 😀", " :)", "!!"}, 0: {"", "", "", "?"}, -1: {"", "", " 😡", " 😞", " :(", "…"}}
 
 // A few posts are not in the model's language: kept, counted, not scored.
@@ -110,7 +118,7 @@ func (g *generator) post(c coin, start time.Time, mood float64) post {
 	g.next += 1 + g.rng.Int64N(1<<22)
 	p := post{
 		Source: "twitter", ID: fmt.Sprint(g.next), CreatedAt: start.Add(time.Duration(g.rng.Int64N(int64(Window)))).Truncate(time.Millisecond),
-		Author: fmt.Sprintf("demo_%d", int(math.Exp(g.rng.Float64()*math.Log(4000)))), Lang: "en",
+		Author: fmt.Sprintf("demo_%d", int(4000*math.Pow(g.rng.Float64(), 1.5))), Lang: "en", // some post more than others
 		Followers: int64(math.Exp(4 + 1.8*g.rng.NormFloat64())),
 	}
 	if g.rng.IntN(4) == 0 {
@@ -125,7 +133,7 @@ func (g *generator) post(c coin, start time.Time, mood float64) post {
 		return p
 	}
 	class := g.class(mood)
-	p.Text = fmt.Sprintf(pick(g.rng, sentences[class]), name) + pick(g.rng, tails) + pick(g.rng, moods[class])
+	p.Text = pick(g.rng, whens) + " in " + pick(g.rng, places) + ": " + fmt.Sprintf(pick(g.rng, sentences[class]), name) + pick(g.rng, tails) + pick(g.rng, moods[class])
 	if g.rng.IntN(20) == 0 {
 		p.Text = "RT @demo_" + fmt.Sprint(g.rng.IntN(100)) + ": " + p.Text
 	}

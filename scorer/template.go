@@ -49,7 +49,7 @@ func textHash(t *market.Tweet, coins []market.Mention) int64 {
 
 // read takes in a text; coins are the places of the coins' names, in their order.
 func (f *templater) read(text string, coins []market.Mention) {
-	for at := 0; at < len(text); {
+	for at := 0; at < len(text) && !f.full; {
 		for len(coins) > 0 && coins[0].End <= at {
 			coins = coins[1:]
 		}
@@ -64,19 +64,39 @@ func (f *templater) read(text string, coins []market.Mention) {
 				continue
 			}
 		}
+		if c := text[at]; c < utf8.RuneSelf {
+			f.ascii(c)
+			at++
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(text[at:])
 		switch {
 		case unicode.IsLetter(r) || unicode.Is(unicode.Mn, r):
 			f.word = utf8.AppendRune(f.word, unicode.ToLower(r))
 		case unicode.IsDigit(r):
 			f.number = true
-		case r == '\'' || r == '’':
+		case r == '’':
 		default:
 			f.end()
 		}
 		at += size
 	}
 	f.end()
+}
+
+// ascii takes in what most texts are made of.
+func (f *templater) ascii(c byte) {
+	switch {
+	case 'a' <= c && c <= 'z':
+		f.word = append(f.word, c)
+	case 'A' <= c && c <= 'Z':
+		f.word = append(f.word, c|0x20)
+	case '0' <= c && c <= '9':
+		f.number = true
+	case c == '\'':
+	default:
+		f.end()
+	}
 }
 
 // skip returns the length of the field that text begins with where it is a link, a name or a cashtag, and 0 otherwise.
