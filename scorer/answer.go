@@ -37,13 +37,14 @@ func Lessons(ctx context.Context, model Model, matcher *market.Matcher, tweets [
 	var questions []Question
 	seen := map[int64]bool{}
 	for _, t := range tweets {
-		if hash := textHash(t); len(t.Symbols) == 0 || seen[hash] || !Judgeable(t.Text) || !speaks(model, t.Lang) {
+		coins := matcher.Mentions(t.Text)
+		if hash := textHash(t, coins); len(t.Symbols) == 0 || seen[hash] || !Judgeable(t.Text) || !speaks(model, t.Lang) {
 			continue
 		} else {
 			seen[hash] = true
 		}
 		symbol := t.Symbols[len(lessons)%len(t.Symbols)]
-		questions = append(questions, Question{Text: t.Text, Symbol: symbol, Coins: matcher.Mentions(t.Text)})
+		questions = append(questions, Question{Text: t.Text, Symbol: symbol, Coins: coins})
 		lessons = append(lessons, Lesson{Answer: Answer{Key: t.Source + ":" + t.ID, Coin: symbol, Text: t.Text, Author: t.Author}})
 	}
 	answers, err := model.Score(ctx, questions)
