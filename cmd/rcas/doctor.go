@@ -106,9 +106,9 @@ func (d *doctor) examine(ctx context.Context, sources sourceFlags) {
 	d.disk()
 	d.feeds(ctx, sources)
 	st := &status{Errors: map[string]string{}}
-	a, err := d.s.openParts(ctx, st)
-	defer a.Close()
+	a, err := d.s.openParts(ctx, st) // also after an error, with the parts that could be opened
 	opened := d.expect("database", err, "it answers", "start the server that --database-url names, or see what the message says; a schema of another version needs rcas migrate up")
+	defer a.Close()
 	if a.store != nil {
 		d.database(ctx, a)
 	}

@@ -121,7 +121,6 @@ type barFile struct {
 	ahead   []*bar
 	judged  bool
 	width   time.Duration // of bars that don't tell
-	ends    time.Duration // what is missing between the stamp and the end of the bar, where the stamps are those of ends
 	isEnd   bool
 	measure measure
 	noted   bool
