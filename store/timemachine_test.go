@@ -150,7 +150,7 @@ func (m *machine) write(trades, posts time.Time) {
 	_, err = m.s.ForgetTweets(m.Context(), "test", append(forget, fmt.Sprintf("did:%d/", m.r.IntN(500))))
 	require.NoError(m, err)
 	from := m.now.AddDate(0, 0, -80+m.r.IntN(60))
-	unscored, err := m.s.Unscored(m.Context(), "other", store.Position{Time: from}, from.AddDate(0, 0, 3), 2000)
+	unscored, err := m.s.Unscored(m.Context(), "other", false, store.Position{Time: from}, from.AddDate(0, 0, 3), 2000)
 	require.NoError(m, err)
 	var rescored []store.ScoredPost
 	for _, p := range unscored {
@@ -230,7 +230,7 @@ func (m *machine) compare(trades, posts time.Time) {
 		storetest.RequireNone(m.T, m.s, `
 			SELECT * FROM (SELECT time_bucket($1::interval, time) AS bucket, count(*) AS posts, avg(score::float8) AS mood
 			               FROM sentiments WHERE time >= $2 AND time < $3 AND model = 'm' GROUP BY 1) AS raw
-			FULL JOIN mood('BTC', $2, $3, $1::interval) AS c USING (bucket)
+			FULL JOIN mood('BTC', $2, $3, $1::interval, repeats => true) AS c USING (bucket)
 			WHERE raw.posts IS DISTINCT FROM c.posts OR abs(raw.mood - c.mood) > 1e-6`, width, posts, until)
 	}
 	storetest.RequireNone(m.T, m.s, `
