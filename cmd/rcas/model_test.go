@@ -86,7 +86,7 @@ func TestUpWorksWithoutTheActiveModel(t *testing.T) {
 	}, time.Minute, 50*time.Millisecond)
 	require.NoError(t, up.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, <-ended)
-	require.Contains(t, said.String(), "level=ERROR")
+	require.Contains(t, said.String(), `"level":"ERROR"`)
 	require.Contains(t, said.String(), "cannot load the active model; scoring with another meanwhile")
 
 	require.NoError(t, os.Rename(graph+".away", graph))

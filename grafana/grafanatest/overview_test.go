@@ -22,7 +22,8 @@ func TestOverview(t *testing.T) {
 				FROM prices WHERE time >= date_trunc('minute', $1::timestamptz) AND time < $2 GROUP BY 1
 			), felt AS (
 				SELECT symbol, count(*) AS posts, sum(weight::float8 * score) / sum(weight::float8) FILTER (WHERE score IS NOT NULL) AS mood
-				FROM sentiments WHERE time >= date_trunc('minute', $1::timestamptz) AND time < $2 GROUP BY 1
+				FROM sentiments WHERE time >= date_trunc('minute', $1::timestamptz) AND time < $2 AND NOT repeat AND coalesce(kind, 'person') = 'person'
+				GROUP BY 1
 			)
 			SELECT o.symbol, o.price, r.price, o.change, r.change, o.posts, f.posts, o.mood, f.mood, o.trades, r.trades
 			FROM market_overview($1, $2) AS o LEFT JOIN raw AS r ON r.symbol = o.symbol LEFT JOIN felt AS f ON f.symbol = o.symbol
