@@ -1,2 +1,2 @@
--- The functions go by their names, as those before them would.
-DROP FUNCTION rcas.kinds_of, rcas.least_firings;
+-- The functions go by their names, as those before them would. rcas.least_firings, which one of them asks, goes with its schema.
+DROP FUNCTION rcas.kinds_of;
