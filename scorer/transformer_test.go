@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/cpu"
 )
 
 // tokenizers are what the models of testdata/transformers were made for.
@@ -112,7 +113,12 @@ func TestTransformerLayouts(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(dir, "model.onnx")))
 		copyFiles(t, filepath.Join("testdata", "transformers", "bert"), filepath.Join(dir, "onnx"))
 		require.NoError(t, os.Remove(filepath.Join(dir, "onnx", "model.onnx")))
-		require.Less(t, requireLogits(t, loadDir(t, dir), "bert", 1), 0.05)
+		// Without VNNI, the sums of two products of bytes saturate at 16 bits, so that all answers are coarser: 0.10 to 0.12 were measured there.
+		mean, most := 0.05, 1.0
+		if !cpu.X86.HasAVX512VNNI && !cpu.X86.HasAVXVNNI {
+			mean, most = 0.15, 2.0
+		}
+		require.Less(t, requireLogits(t, loadDir(t, dir), "bert", most), mean)
 	})
 	t.Run("padding on the left", func(t *testing.T) {
 		t.Parallel()
