@@ -33,9 +33,6 @@ func IsDataError(err error) bool {
 	return pgErr.Code == codeLimit || slices.Contains([]string{"22", "23", "54"}, pgErr.Code[:min(2, len(pgErr.Code))])
 }
 
-// IsDiskFull tells whether the database has no room left, which it needs a person for.
-func IsDiskFull(err error) bool { return hasCode(err, codeDiskFull) }
-
 func isForbidden(err error) bool { return hasCode(err, codeForbidden) }
 
 // isBusy tells that a server's own worker is refreshing the same window: what it began with may be older than what

@@ -48,5 +48,4 @@ func TestWhatIsTheDatas(t *testing.T) {
 	for _, code := range []string{"08006", "25006", "40P01", "42P01", "53100", "53300", "57P01"} {
 		require.False(t, store.IsDataError(&pgconn.PgError{Code: code}), code)
 	}
-	require.True(t, store.IsDiskFull(&pgconn.PgError{Code: "53100"}))
 }

@@ -50,14 +50,8 @@ func oneLine(s string) string {
 
 // DeadCount returns how many messages lie in the DEAD stream.
 func (s *Stream) DeadCount(ctx context.Context) (uint64, error) {
-	dead, err := s.js.Stream(ctx, Dead)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("look up stream %s: %w", Dead, plain(err))
-	}
-	return dead.CachedInfo().State.Msgs, nil
+	size, err := s.size(ctx, Dead)
+	return size.Messages, err
 }
 
 // DeadLetters calls visit for each dead letter, oldest first, until it returns false.

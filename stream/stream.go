@@ -158,6 +158,37 @@ func (s *Stream) Backlogs(ctx context.Context) ([]Backlog, error) {
 	return backlogs, nil
 }
 
+// Size is what one stream holds.
+type Size struct {
+	Stream          string
+	Messages, Bytes uint64
+}
+
+// Sizes tells what each stream holds. One that nobody has made yet holds nothing.
+func (s *Stream) Sizes(ctx context.Context) ([]Size, error) {
+	var sizes []Size
+	for _, name := range []string{Tweets, Prices, Dead} {
+		size, err := s.size(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		sizes = append(sizes, size)
+	}
+	return sizes, nil
+}
+
+func (s *Stream) size(ctx context.Context, name string) (Size, error) {
+	held, err := s.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return Size{Stream: name}, nil
+	}
+	if err != nil {
+		return Size{}, fmt.Errorf("look up stream %s: %w", name, plain(err))
+	}
+	state := held.CachedInfo().State
+	return Size{name, state.Msgs, state.Bytes}, nil
+}
+
 // WaitDrained waits until every consumer has acknowledged everything that lay in the streams when it was called, calling progress (which
 // may be nil) with the number of messages still to do, summed over the consumers.
 func (s *Stream) WaitDrained(ctx context.Context, progress func(left uint64)) error {

@@ -45,6 +45,8 @@ type status struct {
 	Counts []countStatus `json:"counts"`
 	// Disk is that of the data directory.
 	Disk *diskStatus `json:"disk,omitempty"`
+	// Size is that of the database.
+	Size *sizeStatus `json:"size,omitempty"`
 	// Process is what the rcas that serves this data directory, or this machine, says of itself: a line a check.
 	Process []string          `json:"process,omitempty"`
 	Errors  map[string]string `json:"errors,omitempty"`
@@ -72,6 +74,14 @@ type countStatus struct {
 type diskStatus struct {
 	Free  uint64 `json:"free_bytes"`
 	Total uint64 `json:"total_bytes"`
+}
+
+type sizeStatus struct {
+	Bytes int64 `json:"bytes"`
+	// Growth is in bytes a day, over the last week or since the database was made; missing before a day has passed.
+	Growth *float64 `json:"growth_per_day,omitempty"`
+	// DaysLeft is for how long the data directory's disk lasts at that growth, where the database is there and grows.
+	DaysLeft *float64 `json:"days_left,omitempty"`
 }
 
 func newStatus(s *settings) *cobra.Command {
@@ -164,7 +174,7 @@ func (s *settings) openParts(ctx context.Context, st *status) (*app, error) {
 
 // askDatabase asks one question after the other, until one fails: the next would fail alike, and take as long.
 func (st *status) askDatabase(ctx context.Context, a *app) error {
-	for _, ask := range []func(context.Context, *app) error{st.askVersions, st.askModel, st.askRows, st.askFeeds, st.askLive, st.askCounts} {
+	for _, ask := range []func(context.Context, *app) error{st.askVersions, st.askModel, st.askRows, st.askFeeds, st.askLive, st.askCounts, st.askSize} {
 		limited, cancel := context.WithTimeout(ctx, 2*statusPatience)
 		err := ask(limited, a)
 		cancel()
@@ -234,6 +244,23 @@ func (st *status) askCounts(ctx context.Context, a *app) error {
 	return nil
 }
 
+func (st *status) askSize(ctx context.Context, a *app) error {
+	size, err := a.store.Size(ctx)
+	if err != nil {
+		return err
+	}
+	st.Size = &sizeStatus{Bytes: size.Bytes}
+	if size.Days >= 1 {
+		st.Size.Growth = &size.Growth
+	}
+	if st.Disk != nil && a.settings.databaseURL == "" {
+		if days, grows := size.DaysLeft(st.Disk.Free); grows {
+			st.Size.DaysLeft = &days
+		}
+	}
+	return nil
+}
+
 func (st *status) askStream(ctx context.Context, s *stream.Stream) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
 	defer cancel()
@@ -254,6 +281,18 @@ func where(url string) string {
 	return url
 }
 
+// String is for people.
+func (s *sizeStatus) String() string {
+	text := bytesOf(uint64(s.Bytes))
+	if s.Growth != nil && *s.Growth >= 0 {
+		text += ", growing by " + bytesOf(uint64(*s.Growth)) + " a day"
+	}
+	if s.DaysLeft != nil {
+		text += fmt.Sprintf("; the disk lasts %.0f days", *s.DaysLeft)
+	}
+	return text
+}
+
 func (st *status) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "rcas\t%s\n", st.Version)
@@ -261,6 +300,9 @@ func (st *status) print(out io.Writer) error {
 	fmt.Fprintf(w, "stream\t%s\n", trouble(st.Stream, st.Errors["stream"]))
 	if st.Disk != nil {
 		fmt.Fprintf(w, "disk\t%s free of %s\n", bytesOf(st.Disk.Free), bytesOf(st.Disk.Total))
+	}
+	if st.Size != nil {
+		fmt.Fprintf(w, "size of the database\t%s\n", st.Size)
 	}
 	if st.Model != "" {
 		fmt.Fprintf(w, "active model\t%s\n", st.Model)

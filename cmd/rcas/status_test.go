@@ -38,6 +38,14 @@ func TestStatusOfWhatIsThere(t *testing.T) {
 	require.Contains(t, st.Counts, countStatus{"ingest", "kraken", "dropped:future", 7}, "of a day, not of all time")
 	require.Equal(t, "kraken", st.Feeds[0].Source)
 	require.Positive(t, st.Disk.Free)
+	require.Positive(t, st.Size.Bytes)
+	require.Nil(t, st.Size.Growth, "measured for less than a day")
+
+	storetest.Exec(t, database, `INSERT INTO database_sizes VALUES (now() - INTERVAL '2 days', pg_database_size(current_database()) - 2000000)`)
+	st, err = ask(database.URL(), nats.URL())
+	require.NoError(t, err)
+	require.InDelta(t, 1e6, *st.Size.Growth, 5e5, "bytes a day")
+	require.Nil(t, st.Size.DaysLeft, "that disk is a server's own")
 
 	st, err = ask(nowhere, nats.URL())
 	require.ErrorContains(t, err, "not all of the status could be found out: database: reach the database")

@@ -19,6 +19,8 @@ const (
 	defaultMetricsAddress = "127.0.0.1:9420"
 	// measureEvery is how often what no message tells is measured: backlogs, the disk.
 	measureEvery = 15 * time.Second
+	// tablesEvery is how often the tables are measured, which looks at every chunk.
+	tablesEvery = time.Hour
 	// stuckAfter is how long a consumer may finish nothing while messages wait for it.
 	stuckAfter = 5 * time.Minute
 	// silentAfter is how long a feed that never rests may bring nothing.
@@ -146,8 +148,12 @@ func (a *app) checkStream(ctx context.Context, p pipeline, started time.Time) er
 func (a *app) measureOn(ctx context.Context) {
 	ticker := time.NewTicker(measureEvery)
 	defer ticker.Stop()
+	var tables time.Time // when they were measured
 	for {
 		a.measure(ctx)
+		if time.Since(tables) >= tablesEvery && a.measureTables(ctx) {
+			tables = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -171,9 +177,27 @@ func (a *app) measure(ctx context.Context) {
 	for _, b := range backlogs {
 		m.Backlog(b.Stream, b.Consumer, b.Pending, b.Unacknowledged, b.Redelivered)
 	}
-	if dead, err := a.stream.DeadCount(ctx); err == nil {
-		m.DeadLetters(dead)
+	sizes, err := a.stream.Sizes(ctx)
+	if err != nil {
+		return
 	}
+	for _, size := range sizes {
+		m.StreamBytes(size.Stream, size.Bytes)
+		if size.Stream == stream.Dead {
+			m.DeadLetters(size.Messages)
+		}
+	}
+}
+
+// measureTables tells whether the tables could be measured.
+func (a *app) measureTables(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, measureEvery)
+	defer cancel()
+	sizes, err := a.store.TableSizes(ctx)
+	for _, size := range sizes {
+		a.settings.metrics.TableBytes(size.Name, size.Bytes)
+	}
+	return err == nil
 }
 
 // existing returns the deepest directory of a path that is there.

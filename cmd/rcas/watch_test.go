@@ -92,6 +92,8 @@ func TestMetricsAndHealth(t *testing.T) {
 	require.Positive(t, metric(t, page, "rcas_disk_free_bytes"))
 	require.Contains(t, page, `rcas_model_info{model="rcas-small-en"} 1`)
 	require.Contains(t, page, `rcas_backlog_messages{consumer="writer",stream="TWEETS"}`)
+	require.Contains(t, page, `rcas_stream_bytes{stream="TWEETS"}`)
+	require.Positive(t, metric(t, page, `rcas_table_bytes{table="tweets"}`))
 	require.Contains(t, fetch(t, e.Metrics+"/debug/pprof/goroutine?debug=1"), "goroutine profile")
 
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))

@@ -103,12 +103,6 @@ func isDay(s string) bool {
 	return err == nil && t.Year() >= 1990 && t.Year() < 2100
 }
 
-// parseTime is parseMoment for who needs the time only, in UTC where the text tells no zone.
-func parseTime(s string) (time.Time, error) {
-	m, err := parseMoment(s, time.UTC)
-	return m.Time, err
-}
-
 // zones are the offsets from UTC, in minutes, of names that stand for one zone only. The others, as CST (Chicago, Havana, Shanghai) and IST
 // (Israel, India, Ireland), are refused.
 var zones = map[string]int{

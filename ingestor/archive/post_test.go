@@ -277,3 +277,9 @@ func benchmarkDecode(b *testing.B, line []byte) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
 }
+
+// parseTime is parseMoment for who needs the time only, in UTC where the text tells no zone.
+func parseTime(s string) (time.Time, error) {
+	m, err := parseMoment(s, time.UTC)
+	return m.Time, err
+}
