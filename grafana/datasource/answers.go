@@ -29,7 +29,7 @@ func text(s string) any {
 
 func (q *query) interval() string { return fmt.Sprintf("%d seconds", int64(q.window.Seconds())) }
 
-func (q *query) repeats() bool { return q.Repeats == nil || bool(*q.Repeats) }
+func (q *query) repeats() bool { return q.Repeats != nil && bool(*q.Repeats) }
 
 // rule is the tail of the parameters of all divergence functions.
 func (q *query) rule(args ...any) []any {

@@ -45,7 +45,7 @@ type query struct {
 	Venue  string `json:"venue"`
 	Source string `json:"source"`
 	Model  string `json:"model"`
-	// Repeats: false leaves reposts and repeated texts out. Missing: they count.
+	// Repeats: true counts reposts, repeated texts and much by one author, too. Missing: they are left out.
 	Repeats *flag `json:"repeats"`
 	// Fill carries the last price over windows without a trade.
 	Fill bool `json:"fill"`

@@ -60,7 +60,7 @@ export function QueryEditor({ datasource, query, onChange, onRunQuery }: Props) 
         {hasPosts(type) && <Choose {...shared} datasource={datasource} list="models" field="model" name="Model" all="active" />}
         {hasPosts(type) && (
           <InlineField label="Reposts" tooltip="Whether reposts and repeated texts count">
-            <InlineSwitch id={`${id}-reposts`} value={query.repeats !== 'false'} onChange={(e) => change({ repeats: String(e.currentTarget.checked) })} />
+            <InlineSwitch id={`${id}-reposts`} value={query.repeats === 'true'} onChange={(e) => change({ repeats: String(e.currentTarget.checked) })} />
           </InlineField>
         )}
         {type === 'candles' && (

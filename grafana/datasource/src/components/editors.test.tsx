@@ -48,10 +48,10 @@ describe('the query editor', () => {
     expect(controls({ name: /./ })).toEqual(controls());
   });
 
-  it('leaves reposts out', () => {
+  it('counts reposts', () => {
     const { onChange } = edit({ queryType: 'mood' });
     fireEvent.click(screen.getByRole('switch'));
-    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ repeats: 'false' }));
+    expect(onChange).toHaveBeenLastCalledWith(expect.objectContaining({ repeats: 'true' }));
   });
 });
 
