@@ -29,7 +29,7 @@ export interface RcasQuery extends DataQuery {
   venue?: string;
   source?: string;
   model?: string;
-  /** "false" leaves reposts and repeated texts out. */
+  /** "true" counts reposts, repeated texts and much by one author, too. */
   repeats?: string;
   fill?: boolean;
   baseline?: string;
