@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"rcas/market"
@@ -27,12 +28,12 @@ func TestClusterLosesItsLeader(t *testing.T) {
 	defer cancel()
 	for _, consumer := range []string{stream.Writer, stream.Scorer} {
 		go func() {
-			_ = reader.Consume(ctx, stream.Tweets, consumer, small, func(_ context.Context, batch []*stream.Message) error {
+			assert.NoError(t, reader.Consume(ctx, stream.Tweets, consumer, small, func(_ context.Context, batch []*stream.Message) error {
 				if consumer == stream.Writer {
 					got.add(batch)
 				}
 				return nil
-			})
+			}))
 		}()
 	}
 	p := s.Publisher()

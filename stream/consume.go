@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
@@ -49,11 +50,11 @@ type Batch struct {
 }
 
 // Consume reads a durable consumer of a stream until ctx ends, and returns nil then. Batches under way when ctx ends are
-// finished first, within a grace of ten seconds.
+// finished first, within a grace of ten seconds. A consumer that is not there is an error; one that nobody answers for is waited for.
 func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Batch, handle Handler) error {
-	c, err := s.js.Consumer(ctx, streamName, consumer)
-	if err != nil {
-		return fmt.Errorf("look up consumer %s of %s: %w", consumer, streamName, plain(err))
+	c, err := s.consumer(ctx, streamName, consumer)
+	if c == nil {
+		return err
 	}
 	var group errgroup.Group
 	for range max(b.Workers, 1) {
@@ -65,6 +66,24 @@ func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Bat
 		})
 	}
 	return group.Wait()
+}
+
+// consumer looks a durable consumer up. That of a cluster may have no leader just now: it is asked for again, until ctx ends (nil, nil).
+func (s *Stream) consumer(ctx context.Context, streamName, name string) (jetstream.Consumer, error) {
+	unread := s.metrics.Fault(s.log, "cannot read from the stream; trying again", "stream", streamName, "consumer", name)
+	for backoff := 50 * time.Millisecond; ctx.Err() == nil; backoff = min(2*backoff, 5*time.Second) {
+		c, err := s.js.Consumer(ctx, streamName, name)
+		switch {
+		case err == nil:
+			unread.Over()
+			return c, nil
+		case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, nats.ErrConnectionClosed):
+			return nil, fmt.Errorf("look up consumer %s of %s: %w", name, streamName, err)
+		}
+		unread.Failed(plain(err))
+		pause(ctx, backoff)
+	}
+	return nil, nil
 }
 
 // worker reads and handles batches one after the other, fetching the next one while the database works on the current.
