@@ -196,8 +196,12 @@ func (a *Archive) read(ctx context.Context, f *file, r reading) error {
 	}
 	defer in.Close()
 	reader := io.Reader(in)
+	if info, err := in.Stat(); err == nil && info.Mode().IsRegular() && f.path != Stdin {
+		p.disk, p.size = in, info.Size()
+	}
 	if r.progress {
 		reader = &countReader{in: in, done: &a.done}
+		p.advance = func(n int64) { a.done.Add(n) }
 	}
 	defer func() { f.memory = p.memory }()
 	return p.read(f.path, f.path, reader, 0)

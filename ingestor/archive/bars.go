@@ -54,7 +54,7 @@ func (p *pass) bars(h *header, form barForm) (recordReader, error) {
 	named := ""
 	switch {
 	case t.volume < 0:
-		t.volume, t.unit = volumeOfCoin(h.names)
+		t.volume, t.unit = h.volumeOfCoin()
 		if named = t.unit; named == "CURRENCY" || !isCoin(named) || len(named) < 3 {
 			named = ""
 		}
@@ -217,10 +217,11 @@ func widthOf(text string) time.Duration {
 var volumeIn = regexp.MustCompile(`^VOLUME[ _]*\(?([A-Z0-9]+)\)?$`)
 
 // volumeOfCoin returns the first column with a volume in another unit than dollars, and the unit; -1 where there is none.
-func volumeOfCoin(names []string) (at int, unit string) {
-	for i, name := range names {
+func (h *header) volumeOfCoin() (at int, unit string) {
+	for i, name := range h.names {
 		m := volumeIn.FindStringSubmatch(strings.ToUpper(strings.TrimSpace(name)))
 		if m != nil && !isDollar(m[1]) && !(isOtherQuote(m[1]) && alias(m[1]) != "BTC" && m[1] != "ETH" && m[1] != "BNB") {
+			h.used[i] = true
 			return i, alias(m[1])
 		}
 	}

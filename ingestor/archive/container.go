@@ -55,6 +55,11 @@ type pass struct {
 	memory int64
 	// at is the line being read.
 	at place
+	// disk is the file itself, of size bytes, where it can be read from any place; advance, where set, is told of bytes of it that are read in
+	// another way than through the reader.
+	disk    io.ReaderAt
+	size    int64
+	advance func(int64)
 }
 
 func (p *pass) emit(e event) error {
@@ -111,6 +116,8 @@ func (p *pass) unpack(name, member string, in *bufio.Reader, depth int) error {
 		return p.readZip(name, in, depth)
 	case isTar(head):
 		return p.readTar(name, in, depth)
+	case bytes.HasPrefix(head, []byte(parquetMagic)):
+		return p.readParquet(name, in, depth)
 	case foreign(head) != "":
 		return fmt.Errorf("it is a %s file, which is not supported: unpack it first", foreign(head))
 	}
@@ -175,8 +182,6 @@ func foreign(head []byte) string {
 		return "7z"
 	case bytes.HasPrefix(head, []byte("Rar!")):
 		return "rar"
-	case bytes.HasPrefix(head, []byte("PAR1")):
-		return "Parquet"
 	case bytes.HasPrefix(head, []byte("SQLite format 3")):
 		return "SQLite"
 	}

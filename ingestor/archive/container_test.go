@@ -182,7 +182,7 @@ func TestRefusedContainers(t *testing.T) {
 		"nested more than 8 deep":                    deep,
 		"the file is empty":                          "\n \r\n",
 		"it is a xz file, which is not supported":    "\xFD7zXZ\x00abc",
-		"it is a Parquet file":                       "PAR1abc",
+		"damaged Parquet file":                       "PAR1abc",
 		"damaged gzip file":                          "\x1F\x8Babc",
 		"it is no archive that RCAS reads":           "BZh",
 		`it begins with "\x00\x01\x02`:               "\x00\x01\x02" + strings.Repeat("\x03", 100),

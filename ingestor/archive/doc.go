@@ -6,10 +6,9 @@
 //
 // A file goes through layers, each of which knows nothing of the next:
 //
-//   - containers (gzip, bzip2, zstd, zip and tar, nested up to [MaxDepth]) give texts;
+//   - containers (gzip, bzip2, zstd, zip and tar, nested up to [MaxDepth]) give texts, or files of columns (Parquet);
 //   - texts are JSON, which a valueReader splits into values however they stand in it, or tables, whose records a csvReader gives. Arrays of
-//     JSON and flat objects are records of tables, too. Whatever else yields records of named columns is a records, and goes through
-//     pass.readRecords;
+//     JSON, flat objects, and the rows of a file of columns are records of tables, too, and go through pass.readRecords;
 //   - formats of objects decode values, formats of tables read records: as posts, trades or bars.
 //
 // Times are RFC 3339, many other forms of dates, or seconds, milliseconds, microseconds or nanoseconds since 1970; see parseMoment.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,10 +13,12 @@ type header struct {
 	at    map[string]int // plain name → column, the first where several are called the same
 	// rows tells that the table has no names, and how its first records look: see headless.
 	rows *sample
+	// used are the columns that a reader was given the place of: of a file of columns, no others are read.
+	used map[int]bool
 }
 
 func newHeader(names []string) *header {
-	h := &header{names: names, at: map[string]int{}}
+	h := &header{names: names, at: map[string]int{}, used: map[int]bool{}}
 	for i, name := range names {
 		if name = plainName(name); name == "" {
 			continue
@@ -51,12 +54,15 @@ func (h *header) has(names ...string) bool {
 }
 
 // any tells whether there is a column of one of the names.
-func (h *header) any(names ...string) bool { return h.of(names...) >= 0 }
+func (h *header) any(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return h.has(name) })
+}
 
 // of returns the column of the first of the names that is there; -1 for none.
 func (h *header) of(names ...string) int {
 	for _, name := range names {
 		if i, ok := h.at[name]; ok {
+			h.used[i] = true
 			return i
 		}
 	}
@@ -67,6 +73,7 @@ func (h *header) of(names ...string) int {
 func (h *header) all(names ...string) (columns []int) {
 	for _, name := range names {
 		if i, ok := h.at[name]; ok {
+			h.used[i] = true
 			columns = append(columns, i)
 		}
 	}

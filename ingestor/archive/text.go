@@ -196,12 +196,24 @@ type records interface {
 	where() int64
 }
 
+// columns are records of which single columns can be read.
+type columns interface {
+	records
+	// choose reads the columns marked only, all where none is. The fields of the others are empty.
+	choose(wanted map[int]bool) error
+}
+
 // readRecords reads a table by its format. begun, where set, is told the name to count drops under before the first record.
 func (p *pass) readRecords(name string, f *format, h *header, in records, begun func(source string)) error {
 	p.found(f)
 	reader, err := f.open(p, h)
 	if err != nil {
 		return err
+	}
+	if c, ok := in.(columns); ok {
+		if err := c.choose(h.used); err != nil {
+			return err
+		}
 	}
 	p.columns(reader.about())
 	if begun != nil {

@@ -56,7 +56,7 @@ func (p *pass) trades(h *header, form tradeForm) (recordReader, error) {
 	}
 	unit := ""
 	if t.amount < 0 && t.form.noAmount == "" {
-		if t.amount, unit = volumeOfCoin(h.names); !isCoin(unit) || len(unit) < 3 {
+		if t.amount, unit = h.volumeOfCoin(); !isCoin(unit) || len(unit) < 3 {
 			t.amount, unit = -1, ""
 		}
 	}
