@@ -21,7 +21,7 @@ type feedProbe struct {
 
 // feedProbes by the name of the source.
 var feedProbes = map[string]feedProbe{
-	"bluesky":  {page: "https://jetstream2.us-east.bsky.network/"},
+	"bluesky":  {page: "https://jetstream.us-east.bsky.network/"},
 	"coinbase": {page: "https://api.exchange.coinbase.com/time"},
 	"binance":  {page: "https://api.binance.com/api/v3/time"},
 	"kraken":   {page: "https://api.kraken.com/0/public/Time"},

@@ -106,6 +106,8 @@ func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		URL addresses `yaml:"url"`
 		// Dictionary is the file of version 1's zstd dictionary.
 		Dictionary string `yaml:"dictionary"`
+		// PastWeeks is how many weeks of the past posts may be dated in.
+		PastWeeks *int `yaml:"past_weeks"`
 	}
 	if err := cfg.into(&fields); err != nil {
 		return nil, err
@@ -113,7 +115,9 @@ func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	if err := fields.URL.check("ws", "wss"); err != nil {
 		return nil, err
 	}
-	config := bluesky.Config{URLs: fields.URL, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log}
+	config := bluesky.Config{
+		URLs: fields.URL, PastWeeks: fields.PastWeeks, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
+	}
 	if fields.Dictionary != "" {
 		dictionary, err := os.ReadFile(fields.Dictionary)
 		if err != nil {
@@ -233,7 +237,7 @@ func buildPush(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		return nil, err
 	}
 	return push.New(push.Config{
-		Listen: listen, Token: feed.Secret(a.settings.env["RCAS_PUSH_TOKEN"]), NATS: a.stream.Conn(), Log: a.settings.log,
+		Listen: listen, Token: feed.Secret(a.settings.env["RCAS_PUSH_TOKEN"]), NATS: a.stream.Conn(), Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
 

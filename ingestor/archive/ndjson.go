@@ -2,9 +2,13 @@ package archive
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"rcas/market"
 )
@@ -22,20 +26,22 @@ type Lines[T any] struct {
 }
 
 // ReadPosts reads posts to the end of in, in any JSON form that the package knows; source is that of posts that don't tell
-// theirs. Values that can't be read, or are longer than [MaxPushedLine], are dropped. The error is in's or Take's.
+// theirs. What a log shipper wrapped is unwrapped. Values that can't be read, or are longer than [MaxPushedLine], are dropped. The error is in's or Take's.
 func ReadPosts(in io.Reader, source string, lines Lines[market.Tweet]) error {
 	cfg := &Config{Source: source}
 	return readValues(in, lines.Drop, func(line int, raw, head []byte) error {
-		_, err := decodeJSON(raw, head, cfg, nil, func(e event) error {
-			if e.tweet == nil {
-				return &unreadable{reasonNoPost, errors.New("it is a price")}
-			}
-			if err := lines.Take(line, e.tweet); err != nil {
-				return &fatal{err}
-			}
-			return nil
+		return shipped(raw, func(raw []byte) error {
+			_, err := decodeJSON(raw, head, cfg, nil, func(e event) error {
+				if e.tweet == nil {
+					return &unreadable{reasonNoPost, errors.New("it is a price")}
+				}
+				if err := lines.Take(line, e.tweet); err != nil {
+					return &fatal{err}
+				}
+				return nil
+			})
+			return err
 		})
-		return err
 	})
 }
 
@@ -45,20 +51,22 @@ func ReadPosts(in io.Reader, source string, lines Lines[market.Tweet]) error {
 func ReadPrices(in io.Reader, venue string, lines Lines[market.Price]) error {
 	cfg := &Config{Venue: venue}
 	return readValues(in, lines.Drop, func(line int, raw, _ []byte) error {
-		p, err := decodePrice(raw, cfg)
-		if err != nil {
-			return err
-		}
-		if err := lines.Take(line, p); err != nil {
-			return &fatal{err}
-		}
-		return nil
+		return shipped(raw, func(raw []byte) error {
+			p, err := decodePrice(raw, cfg)
+			if err != nil {
+				return err
+			}
+			if err := lines.Take(line, p); err != nil {
+				return &fatal{err}
+			}
+			return nil
+		})
 	})
 }
 
 // readValues hands every value to decode.
 func readValues(in io.Reader, drop func(int, string, error), decode func(line int, raw, head []byte) error) error {
-	values := newValueReader(bufio.NewReaderSize(in, bufferBytes), 1)
+	values := newValueReader(unmarked(bufio.NewReaderSize(in, bufferBytes)), 1)
 	values.limit = MaxPushedLine
 	for {
 		raw, line, err := values.next()
@@ -81,12 +89,28 @@ func readValues(in io.Reader, drop func(int, string, error), decode func(line in
 		case err != nil:
 			return err
 		}
-		err = decode(line, raw, values.head())
-		if f, ok := errors.AsType[*fatal](err); ok {
-			return f.err
+		for _, record := range unwrapped(raw) {
+			err = decode(line, record, values.head())
+			if f, ok := errors.AsType[*fatal](err); ok {
+				return f.err
+			}
+			tellDrops(line, err, drop)
 		}
-		tellDrops(line, err, drop)
 	}
+}
+
+// unmarked returns a text without its byte order mark, in UTF-8. It waits for no more of it than that.
+func unmarked(in *bufio.Reader) *bufio.Reader {
+	switch head, _ := in.Peek(2); string(head) {
+	case "\xFF\xFE", "\xFE\xFF":
+		decoder := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()
+		return bufio.NewReaderSize(transform.NewReader(in, decoder), bufferBytes)
+	case "\xEF\xBB":
+		if head, _ := in.Peek(3); string(head) == "\uFEFF" {
+			_, _ = in.Discard(3)
+		}
+	}
+	return in
 }
 
 // tellDrops calls drop for each of the errors joined in err.
@@ -96,7 +120,11 @@ func tellDrops(line int, err error, drop func(int, string, error)) {
 			tellDrops(line, one, drop)
 		}
 	} else if err != nil {
-		drop(line, reasonOf(err), err)
+		reason := reasonOf(err)
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			err = fmt.Errorf("%q is a %s, which it cannot be", wrong.Field, wrong.Value)
+		}
+		drop(line, reason, err)
 	}
 }
 

@@ -3,11 +3,17 @@
 // Protocol: https://github.com/bluesky-social/jetstream. Version 1 (path /subscribe) sends bare events and takes a time in
 // microseconds as its cursor; version 2 (/xrpc/network.bsky.jetstream.subscribeEvents) sends frames and takes the host's own
 // sequence number or a time. The path of the URL decides. Both repeat the event at the cursor; the database knows it by its
-// key. Numbers are a host's own, and times are not quite in order, so that a cursor by time goes back a few seconds
-// ([Config.Rewind]): after every reconnect on version 1, after a change of host on version 2.
+// key. Numbers are a host's own, so that on another one a time is the cursor, and on version 1 always. Times are not quite in order: such a
+// cursor goes back a few seconds ([Config.Rewind]), and on another host by as much as the one before may have been slower
+// ([Config.HostRewind]). A host that answers such a cursor from much further back costs reading only.
 //
-// A host that delivers nothing is left for the next one. A post's identifier is did/collection/rkey. Deleted posts are
-// forgotten through [ingestor.Sink.Delete].
+// A host keeps about 36 hours. Of a number that it no longer has it says so; the cursor by time that follows begins with the oldest, which
+// version 2 says too and version 1 does not. A number that it does not have yet, since it counts anew, begins with the newest in silence;
+// that shows by the time of the first event, and a cursor by time follows.
+//
+// A host that delivers nothing is left for the next one; from one of version 1 the source goes back to the first as soon as it is cut off.
+// A post's identifier is did/collection/rkey. Deleted posts are forgotten through [ingestor.Sink.Delete]. Posts dated in the past, which
+// an imported archive has by the thousand, are stored in their time, in bounds ([Config.PastWeeks]); the rest is dropped as imported.
 //
 // Compression: version 2 serves its zstd dictionary, which is fetched at the first connection. That of version 1 is nowhere to
 // be asked for: who has it sets [Config.Dictionary]; without it version 1 is read uncompressed.
@@ -42,14 +48,16 @@ import (
 
 // Config says where to read. Zero values mean the defaults.
 type Config struct {
-	// URLs of the hosts, in order of preference, with their paths. Default: the four public hosts, version 1.
+	// URLs of the hosts, in order of preference, with their paths. Default: [DefaultURLs].
 	URLs []string
 	// Plain asks for no compression.
 	Plain bool
 	// Dictionary is the zstd dictionary of version 1. Default: none, uncompressed.
 	Dictionary []byte
-	// Rewind is how far a cursor by time goes back. Default: 5 s.
-	Rewind time.Duration
+	// Rewind is how far a cursor by time goes back, and HostRewind on another host. Default: 5 s, and a minute.
+	Rewind, HostRewind time.Duration
+	// PastWeeks bounds how many weeks of the past posts may be dated in: see [feed.Past]. Default: [feed.PastWeeks].
+	PastWeeks *int
 	// Cursors keeps the position; nil starts at the newest post each time.
 	Cursors ingestor.Cursors
 	// HTTP opens all connections; nil means http.DefaultClient.
@@ -65,9 +73,11 @@ type Config struct {
 	Save time.Duration
 }
 
-// DefaultURLs are the public hosts.
+// DefaultURLs are the public hosts: those of version 2, then those of version 1.
 func DefaultURLs() []string {
 	return []string{
+		"wss://jetstream.us-east.bsky.network/xrpc/network.bsky.jetstream.subscribeEvents",
+		"wss://jetstream.us-west.bsky.network/xrpc/network.bsky.jetstream.subscribeEvents",
 		"wss://jetstream2.us-east.bsky.network/subscribe",
 		"wss://jetstream1.us-east.bsky.network/subscribe",
 		"wss://jetstream2.us-west.bsky.network/subscribe",
@@ -93,7 +103,7 @@ func New(cfg Config) *Bluesky {
 		value    *time.Duration
 		fallback time.Duration
 	}{
-		{&cfg.Rewind, 5 * time.Second}, {&cfg.Silence, 30 * time.Second}, {&cfg.Idle, 30 * time.Second},
+		{&cfg.Rewind, 5 * time.Second}, {&cfg.HostRewind, time.Minute}, {&cfg.Silence, 30 * time.Second}, {&cfg.Idle, 30 * time.Second},
 		{&cfg.Save, 5 * time.Second},
 	} {
 		if *d.value == 0 {
@@ -114,7 +124,10 @@ func (b *Bluesky) Report() store.FeedState { return b.state.Report() }
 
 // Run reads until ctx ends.
 func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
-	r := &reader{Bluesky: b, sink: sink}
+	r := &reader{Bluesky: b, sink: sink, past: feed.Past{Weeks: feed.PastWeeks}}
+	if b.cfg.PastWeeks != nil {
+		r.past.Weeks = *b.cfg.PastWeeks
+	}
 	defer r.inflate.close()
 	if err := r.load(ctx); err != nil {
 		return err
@@ -137,6 +150,8 @@ type reader struct {
 	sink    ingestor.Sink
 	host    int // index of the host in use
 	inflate inflater
+	past    feed.Past
+	clamped bool // the host says that it no longer has what came after our position
 
 	mu       sync.Mutex
 	at       position
@@ -160,18 +175,25 @@ func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error
 	err := r.read(ctx, sctx, session, host, &delivered)
 	switch {
 	case xrpcName(err) == "CursorTooOld":
-		r.sink.Count(Source, "gap", 1)
-		r.log.Warn("the host no longer has what came after our position; reading on from the oldest that it has")
-		r.mu.Lock()
-		r.at.Seq = 0 // a time, unlike a number, is moved up to the oldest
-		r.mu.Unlock()
+		r.clamped = true
+		r.byTime() // a time, unlike a number, is moved up to the oldest
 	case xrpcName(err) == "UnknownZstdDictionary":
 		r.inflate.forget(host)
+	case errors.Is(err, feed.ErrAgain):
 	case !delivered && len(r.cfg.URLs) > 1:
 		r.host = (r.host + 1) % len(r.cfg.URLs)
 		r.sink.Count(Source, "failover", 1)
+	case !isV2(host) && isV2(r.cfg.URLs[0]):
+		r.host = 0
 	}
 	return err
+}
+
+// byTime makes the next cursor one by time.
+func (r *reader) byTime() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at.Seq = 0
 }
 
 func (r *reader) read(ctx, sctx context.Context, session *feed.Session, host string, delivered *bool) error {
@@ -189,36 +211,66 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, host str
 		if dictionary != nil {
 			if text, err = r.inflate.decode(dictionary, text); err != nil {
 				r.sink.Drop(Source, "malformed")
+				r.state.Illegible([]byte("what cannot be decompressed: " + err.Error()))
 				return nil
 			}
 		}
-		event, err := Decode(text)
-		if errors.Is(err, feed.ErrMalformed) {
-			r.sink.Drop(Source, "malformed")
-			return nil
-		} else if err != nil {
+		event, err := r.decode(text)
+		if err != nil {
 			return err
 		}
 		if !event.Time.IsZero() {
-			session.Data()
 			if !*delivered {
+				if err := r.checkStart(from, host, event); err != nil {
+					return err
+				}
 				*delivered = true
-				r.checkStart(from, event.Time)
 			}
+			session.Data()
 		}
 		return r.take(ctx, host, event)
 	})
 }
 
+// decode reads a message. One that cannot be read is counted, and says nothing.
+func (r *reader) decode(text []byte) (Event, error) {
+	event, err := Decode(text)
+	switch {
+	case errors.Is(err, feed.ErrMalformed):
+		r.sink.Drop(Source, "malformed")
+		r.state.Illegible(text)
+		return Event{}, nil
+	case err != nil:
+		return event, err
+	case event.Unknown:
+		r.state.Illegible(text)
+	case !event.Time.IsZero():
+		r.state.Legible(1)
+	}
+	return event, nil
+}
+
 // startsLate is how much later than asked the first event may be before it is taken for a gap. Posts come many times a second.
 const startsLate = time.Minute
 
-// checkStart notices that a host moved our cursor up, which version 1 does in silence.
-func (r *reader) checkStart(from, first time.Time) {
-	if !from.IsZero() && first.Sub(from) > startsLate {
+// checkStart notices at the first event that a host did not start where it was asked to. Its error ends the session: the host counts anew,
+// and is to be asked by time.
+func (r *reader) checkStart(from time.Time, host string, first Event) error {
+	r.mu.Lock()
+	bySeq := r.bySeq(host)
+	r.mu.Unlock()
+	late := !from.IsZero() && first.Time.Sub(from) > startsLate
+	switch {
+	case late && bySeq && !r.clamped:
+		r.byTime()
+		return fmt.Errorf("%w: the host's numbers are not those that it had", feed.ErrAgain)
+	case late, r.clamped:
 		r.sink.Count(Source, "gap", 1)
-		r.log.Warn("the host starts later than our position: it no longer has the posts between", "position", from, "start", first)
+		r.state.Lost(1, "the host no longer has what came after our position; reading on from the oldest that it has: what lies between is lost",
+			"host", host, "position", from, "start", first.Time)
 	}
+	r.clamped = false
+	return nil
 }
 
 // take hands an event on and then advances the position past it.
@@ -227,6 +279,9 @@ func (r *reader) take(ctx context.Context, host string, event Event) error {
 	early := false
 	ctx = ingestor.WithDrops(ctx, func(reason string) { early = reason == ingestor.DropFuture })
 	switch {
+	case event.Post != nil && !r.past.Admits(event.Post.Time, event.Time):
+		r.sink.Drop(Source, "imported")
+		r.state.Lost(1, "posts dated in the past are left out: somebody imports an archive into the network. past_weeks allows more")
 	case event.Post != nil:
 		event.Post.ReceivedAt = time.Now().UTC()
 		err = r.sink.Tweet(ctx, event.Post)
@@ -238,8 +293,7 @@ func (r *reader) take(ctx context.Context, host string, event Event) error {
 		r.sink.Count(Source, "account gone", 1)
 		err = r.sink.Delete(ctx, Source, event.Gone+"/")
 	case event.Info == "OutdatedCursor":
-		r.sink.Count(Source, "gap", 1)
-		r.log.Warn("the host no longer has what came after our position; reading on from the oldest that it has")
+		r.clamped = true
 	}
 	if err != nil {
 		return feed.Fatal(err)
@@ -256,6 +310,7 @@ func (r *reader) take(ctx context.Context, host string, event Event) error {
 	// A time ahead of ours is not believed: a cursor in the future would skip what comes until then.
 	if event.Time.After(r.at.Time) && event.Time.Before(time.Now().Add(time.Minute)) {
 		r.at.Time = event.Time
+		r.state.Fresh("", event.Time)
 	}
 	return nil
 }
@@ -297,7 +352,10 @@ func isV2(address string) bool {
 	return strings.Contains(address, "network.bsky.jetstream.subscribeEvents")
 }
 
-// address returns the URL to connect to, and the time from which the host is asked to start, zero where that is now or a number.
+// bySeq tells whether the position is a number of the host; r.mu is held.
+func (r *reader) bySeq(host string) bool { return isV2(host) && r.at.URL == host && r.at.Seq > 0 }
+
+// address returns the URL to connect to, and the time from which the host is asked to start, zero where that is now.
 func (r *reader) address(host string, dictionary []byte) (address string, from time.Time, err error) {
 	u, err := url.Parse(host)
 	if err != nil || u.Host == "" {
@@ -319,10 +377,14 @@ func (r *reader) address(host string, dictionary []byte) (address string, from t
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case isV2(host) && r.at.URL == host && r.at.Seq > 0:
+	case r.bySeq(host):
+		from = r.at.Time
 		query.Set("cursor", strconv.FormatInt(r.at.Seq, 10))
 	case !r.at.Time.IsZero():
 		from = r.at.Time.Add(-r.cfg.Rewind)
+		if r.at.URL != host {
+			from = r.at.Time.Add(-r.cfg.HostRewind)
+		}
 		query.Set("cursor", strconv.FormatInt(from.UnixMicro(), 10))
 	}
 	u.RawQuery = query.Encode()

@@ -2,11 +2,16 @@ package bluesky_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,7 +37,7 @@ func newClient(t *testing.T, urls ...string) *client {
 	c := &client{t: t, sink: feedtest.NewSink(), cursors: &feedtest.Cursors{}}
 	c.config = bluesky.Config{
 		URLs: urls, Cursors: c.cursors, HTTP: &http.Client{Transport: &http.Transport{}},
-		Rewind: 50 * time.Millisecond, Silence: 400 * time.Millisecond, Idle: 300 * time.Millisecond, Save: 10 * time.Millisecond,
+		Rewind: 50 * time.Millisecond, HostRewind: 100 * time.Millisecond, Silence: 400 * time.Millisecond, Idle: 300 * time.Millisecond, Save: 10 * time.Millisecond,
 		Ladder: feed.Ladder{First: 4 * time.Millisecond, Max: 30 * time.Millisecond},
 	}
 	return c
@@ -62,24 +67,24 @@ func (c *client) has(p post) bool {
 	return c.sink.HasTweet(bluesky.Source, p.id())
 }
 
-// TestMisbehavingHosts runs the client against three hosts of either version. The oracle: every post and every deletion from
+// TestMisbehavingHosts runs the client against three hosts, of either version or of both. The oracle: every post and every deletion from
 // the first one seen to the end of the misfortunes has come, each with one content, over restarts and crashes.
 func TestMisbehavingHosts(t *testing.T) {
 	t.Parallel()
-	paths := []string{"/subscribe", xrpc + "subscribeEvents"}
-	for version, path := range paths {
-		t.Run([]string{"v1", "v2"}[version], func(t *testing.T) {
+	v1, v2 := "/subscribe", xrpc+"subscribeEvents"
+	for name, paths := range map[string][]string{"v1": {v1, v1, v1}, "v2": {v2, v2, v2}, "both": {v2, v1, v1}} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 { return misbehave(t, seed, path) })
+			feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 { return misbehave(t, seed, paths) })
 		})
 	}
 }
 
-func misbehave(t *testing.T, seed uint64, path string) map[string]int64 {
+func misbehave(t *testing.T, seed uint64, paths []string) map[string]int64 {
 	n := newNetwork(seed)
 	var hosts []*host
 	var urls []string
-	for i := range 3 {
+	for i, path := range paths {
 		hosts = append(hosts, newHost(t, n, i, 300*time.Millisecond))
 		urls = append(urls, hosts[i].url(path))
 	}
@@ -193,6 +198,81 @@ func TestOldCursors(t *testing.T) {
 			}, time.Minute, time.Millisecond, "%s", feedtest.Line(c.sink.Counters()))
 			require.EqualValues(t, 1, c.sink.Counter("gap"))
 		})
+	}
+}
+
+// TestHostCountsAnew: a host that was built anew has other numbers, and begins with the newest in silence where it is asked for one that it
+// does not have yet. What was missed is asked for by time.
+func TestHostCountsAnew(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(1)
+	h := newHost(t, n, 0, time.Second)
+	c := newClient(t, h.url(xrpc+"subscribeEvents"))
+	n.speak(t.Context(), 20)
+	n.mu.Lock()
+	for i := range n.events { // they were said two minutes ago, all but the last unread
+		n.events[i].at = n.events[i].at.Add(-2 * time.Minute)
+	}
+	position := n.events[0].at.Format(time.RFC3339Nano)
+	n.mu.Unlock()
+	require.NoError(t, c.cursors.SaveCursor(t.Context(), bluesky.Source, `{"url":"`+h.url(xrpc+"subscribeEvents")+`","seq":900000,"time":"`+position+`"}`))
+	c.start()
+	defer func() { c.stop() }()
+	missed, _ := n.from(0)
+	require.Eventually(t, func() bool {
+		n.speak(t.Context(), 5)
+		return !slices.ContainsFunc(missed, func(p post) bool { return !c.has(p) })
+	}, time.Minute, time.Millisecond, "%s", feedtest.Line(c.sink.Counters()))
+	require.Zero(t, c.sink.Counter("gap"))
+}
+
+// TestImportedArchiveIsBounded: one post dated years ago is stored in its time, an archive of them is not, and holds up nothing.
+func TestImportedArchiveIsBounded(t *testing.T) {
+	t.Parallel()
+	for weeks, want := range map[int]int{feed.PastWeeks: feed.PastWeeks, 0: 0, -1: 100} {
+		n := newNetwork(1)
+		c := newClient(t, newHost(t, n, 0, time.Second).url(xrpc+"subscribeEvents"))
+		var log bytes.Buffer
+		c.config.PastWeeks, c.config.Log = &weeks, slog.New(slog.NewTextHandler(&log, nil))
+		c.start()
+		require.Eventually(t, func() bool { n.speak(t.Context(), 2); return len(c.sink.Tweets()) > 0 }, time.Minute, time.Millisecond)
+		n.mu.Lock()
+		first := len(n.events)
+		for i := range 100 {
+			n.events = append(n.events, post{did: "did:plc:import", rkey: strconv.Itoa(i), operation: "create", text: "old #btc", at: time.Now().UTC(),
+				createdAt: time.Date(2012, 1, 1+30*i, 0, 0, 0, 0, time.UTC).Format(time.RFC3339)})
+		}
+		n.mu.Unlock()
+		n.speak(t.Context(), 50)
+		events, _ := n.from(first)
+		last := events[len(events)-1]
+		require.Eventually(t, func() bool { n.speak(t.Context(), 1); return c.has(last) }, time.Minute, time.Millisecond)
+		c.stop()
+		old := 0
+		for _, p := range c.sink.Tweets() {
+			if p.Author == "did:plc:import" {
+				require.Less(t, p.Time.Year(), 2024)
+				old++
+			}
+		}
+		require.Equal(t, want, old)
+		require.EqualValues(t, 100-want, c.sink.Counters()["drop imported"])
+		require.Equal(t, want < 100, strings.Contains(log.String(), "imports an archive"), log.String())
+	}
+}
+
+// TestChangedFormatIsAnAlarm: records that no longer have a text, events of other kinds, and messages of another type.
+func TestChangedFormatIsAnAlarm(t *testing.T) {
+	t.Parallel()
+	for _, message := range []string{
+		`{"did":"did:plc:a","time_us":1783175888090631,"kind":"commit","commit":{"operation":"create","collection":"app.bsky.feed.post","rkey":"r1",` +
+			`"record":{"createdAt":"2026-07-04T14:38:06.240Z","body":"$BTC"}}}`,
+		`{"did":"did:plc:a","time_us":1783175888090631,"kind":"record","record":{}}`,
+		`{"did":"did:plc:a","time_us":1783175888090631,"kind":"commit","commit":{"operation":"put","collection":"app.bsky.feed.post","rkey":"r1"}}`,
+		`{"$type":"event","payload":{}}`,
+	} {
+		event, err := bluesky.Decode([]byte(message))
+		require.True(t, event.Unknown || errors.Is(err, feed.ErrMalformed), message)
 	}
 }
 

@@ -34,6 +34,8 @@ type Event struct {
 	Updated bool
 	// Info is the name of an advisory: OutdatedCursor.
 	Info string
+	// Unknown tells that the message is of a kind that the protocol did not have.
+	Unknown bool
 }
 
 // ServerError is a stream's last word before it closes: ConsumerTooSlow, ….
@@ -81,7 +83,7 @@ type account struct {
 }
 
 type record struct {
-	Text      string   `json:"text"`
+	Text      *string  `json:"text"`
 	Langs     []string `json:"langs"`
 	CreatedAt string   `json:"createdAt"`
 }
@@ -98,7 +100,7 @@ func Decode(text []byte) (Event, error) {
 	case m.Type == "message":
 		return decodeV2(m.Payload)
 	case m.Type != "":
-		return Event{}, nil
+		return Event{Unknown: true}, nil
 	case m.Kind == "" || m.DID == "" || m.TimeUS <= 0:
 		return Event{}, fmt.Errorf("%w: an event without kind, did or time_us", feed.ErrMalformed)
 	}
@@ -109,6 +111,9 @@ func Decode(text []byte) (Event, error) {
 		err = event.commit(m.DID, m.Commit)
 	case "account":
 		event.account(m.DID, m.Account)
+	case "identity", "sync":
+	default:
+		event.Unknown = true
 	}
 	return event, err
 }
@@ -132,6 +137,9 @@ func decodeV2(text json.RawMessage) (Event, error) {
 		err = event.commit(p.DID, &p.commit)
 	case "account":
 		event.account(p.DID, p.Account)
+	case "identity", "sync":
+	default:
+		event.Unknown = true
 	}
 	return event, err
 }
@@ -160,9 +168,14 @@ func (e *Event) commit(did string, c *commit) error {
 		if err := json.Unmarshal(c.Record, &r); err != nil {
 			return fmt.Errorf("%w: %w", feed.ErrMalformed, err)
 		}
-		e.Post = &market.Tweet{
-			Source: Source, ID: id, Author: did, Text: r.Text, Lang: language(r.Langs), Time: postTime(r.CreatedAt, c.Rev, e.Time),
+		if r.Text == nil {
+			return fmt.Errorf("%w: a post without text", feed.ErrMalformed)
 		}
+		e.Post = &market.Tweet{
+			Source: Source, ID: id, Author: did, Text: *r.Text, Lang: language(r.Langs), Time: postTime(r.CreatedAt, c.Rev, e.Time),
+		}
+	default:
+		e.Unknown = true
 	}
 	return nil
 }

@@ -154,7 +154,7 @@ func (h *host) serve(w http.ResponseWriter, r *http.Request) {
 	if h.chaos.Refuse(w, r, 0.3) {
 		return
 	}
-	start, refusal := h.start(r)
+	start, clamped, refusal := h.start(r)
 	if refusal != "" {
 		w.WriteHeader(http.StatusBadRequest)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": refusal, "message": "the current id is 5"})
@@ -166,6 +166,7 @@ func (h *host) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	defer ws.CloseNow()
 	s := &subscriber{host: h, ws: ws, raw: feedtest.Raw(r), v2: r.URL.Path == xrpc+"subscribeEvents", position: start}
+	s.clamped = clamped && s.v2
 	s.zip = r.URL.Query().Get("compress") == "true" || r.URL.Query().Get("zstdDictionary") != ""
 	if h.chaos.Strikes("slow feed", 0.1) {
 		s.raw.Slow(50 * time.Microsecond)
@@ -181,18 +182,19 @@ func (h *host) serve(w http.ResponseWriter, r *http.Request) {
 	s.play(ctx)
 }
 
-// start returns the index of the first event to send, or the name of the error with which the request is refused.
-func (h *host) start(r *http.Request) (int, string) {
+// start returns the index of the first event to send, and whether that is later than asked; or the name of the error with which the request
+// is refused.
+func (h *host) start(r *http.Request) (first int, clamped bool, refusal string) {
 	query := r.URL.Query()
 	v2 := r.URL.Path == xrpc+"subscribeEvents"
 	wanted := query["wantedCollections"]
 	if v2 {
 		wanted = query["collections"]
 		if query.Has("wantedCollections") || !slices.Equal(query["kinds"], []string{"commit", "account"}) {
-			return 0, "InvalidRequest"
+			return 0, false, "InvalidRequest"
 		}
 		if id := query.Get("zstdDictionary"); id != "" && (id != h.id() || h.chaos.Strikes("dictionary retired", 0.2)) {
-			return 0, "UnknownZstdDictionary"
+			return 0, false, "UnknownZstdDictionary"
 		}
 	}
 	if !slices.Equal(wanted, []string{"app.bsky.feed.post"}) {
@@ -205,18 +207,20 @@ func (h *host) start(r *http.Request) (int, string) {
 	cursor, err := strconv.Atoi(query.Get("cursor"))
 	switch {
 	case err != nil:
-		return len(events), ""
+		return len(events), false, ""
 	case cursor >= 1e15:
 		at := time.UnixMicro(int64(cursor))
 		i := slices.IndexFunc(events, func(p post) bool { return !p.at.Add(h.late).Before(at) })
 		if i < 0 {
 			i = len(events)
 		}
-		return max(i, oldest), ""
+		return max(i, oldest), i < oldest, ""
 	case cursor-h.firstSeq < oldest && v2:
-		return 0, "CursorTooOld"
+		return 0, false, "CursorTooOld"
+	case cursor-h.firstSeq > len(events): // the host counts anew: it takes what comes for the future
+		return len(events), false, ""
 	}
-	return max(min(cursor-h.firstSeq, len(events)), oldest), ""
+	return max(cursor-h.firstSeq, oldest), false, ""
 }
 
 func (h *host) id() string {
@@ -237,10 +241,14 @@ type subscriber struct {
 	ws       *websocket.Conn
 	raw      *feedtest.Conn
 	v2, zip  bool
+	clamped  bool
 	position int
 }
 
 func (s *subscriber) play(ctx context.Context) {
+	if s.clamped {
+		_ = s.send(ctx, []byte(`{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor"}}`))
+	}
 	for ctx.Err() == nil {
 		events, grown := s.from(s.position)
 		for i, p := range events {

@@ -87,7 +87,7 @@ func fetchDictionary(ctx context.Context, client *http.Client, host string) ([]b
 		return nil, err
 	}
 	rest := feed.Client{HTTP: client}
-	dictionary, err := rest.Raw(request)
+	dictionary, _, err := rest.Raw(request)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ type Client struct {
 	Limit *rate.Limiter
 	// UserAgent is sent where it is not empty.
 	UserAgent string
+	// MaxAnswer bounds an answer, in bytes. Zero means [MaxAnswer].
+	MaxAnswer int
 }
 
 // Get asks url and decodes the JSON answer into answer. Any status but 2xx is a [*StatusError]; a body that is not the JSON
@@ -58,11 +61,9 @@ func (c *Client) Do(request *http.Request, answer any) (http.Header, error) {
 	return header, nil
 }
 
-// Raw sends the request, once the limiter lets it, and returns the answer as it is.
-func (c *Client) Raw(request *http.Request) ([]byte, error) {
-	body, _, err := c.send(request)
-	return body, err
-}
+// Raw sends the request, once the limiter lets it, and returns the answer as it is, and its header, with errors too where there was an
+// answer.
+func (c *Client) Raw(request *http.Request) ([]byte, http.Header, error) { return c.send(request) }
 
 func (c *Client) send(request *http.Request) ([]byte, http.Header, error) {
 	if c.Limit != nil {
@@ -80,14 +81,15 @@ func (c *Client) send(request *http.Request) ([]byte, http.Header, error) {
 		return nil, nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswer+1))
+	most := cmp.Or(c.MaxAnswer, MaxAnswer)
+	body, err := io.ReadAll(io.LimitReader(response.Body, int64(most)+1))
 	switch {
 	case response.StatusCode/100 != 2:
 		return nil, response.Header, statusError(response, body)
 	case err != nil:
 		return nil, response.Header, fmt.Errorf("read the answer of %s: %w", request.URL.Host, err)
-	case len(body) > MaxAnswer:
-		err = fmt.Errorf("%w: answer of %s exceeds %d bytes", ErrMalformed, request.URL.Host, MaxAnswer)
+	case len(body) > most:
+		err = fmt.Errorf("%w: answer of %s exceeds %d bytes", ErrMalformed, request.URL.Host, most)
 		return nil, response.Header, err
 	}
 	return body, response.Header, nil

@@ -8,7 +8,7 @@ const recentSize = 50_000
 // Recent remembers the newest identifiers, to tell repetitions. The zero value is ready; safe for concurrent use.
 type Recent struct {
 	mu   sync.Mutex
-	set  map[string]bool
+	at   map[string]int // where it stands in the ring
 	ring []string
 	next int
 }
@@ -17,15 +17,24 @@ type Recent struct {
 func (r *Recent) Add(id string) (known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set[id] {
+	if _, known := r.at[id]; known {
 		return true
 	}
-	if r.set == nil {
-		r.set, r.ring = map[string]bool{}, make([]string, recentSize)
+	if r.at == nil {
+		r.at, r.ring = map[string]int{}, make([]string, recentSize)
 	}
-	delete(r.set, r.ring[r.next])
+	if old := r.ring[r.next]; r.at[old] == r.next {
+		delete(r.at, old)
+	}
 	r.ring[r.next] = id
-	r.set[id] = true
+	r.at[id] = r.next
 	r.next = (r.next + 1) % len(r.ring)
 	return false
+}
+
+// Forget makes an identifier unknown again: what it names was refused for a reason that passes.
+func (r *Recent) Forget(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.at, id)
 }

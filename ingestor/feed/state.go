@@ -172,7 +172,13 @@ func (s *State) waiting(err error, delivered bool, wait time.Duration) {
 		err = errors.New("the connection ended")
 	}
 	s.now.Error, s.now.ErrorAt = err.Error(), time.Now()
-	s.become(Waiting)
+	malformed := errors.Is(err, ErrMalformed)
+	if malformed { // a feed that is asked again and again shows a changed form by its answers
+		s.illegible([]byte(err.Error()))
+	}
+	if !malformed || !s.legible.alarmed {
+		s.become(Waiting)
+	}
 	s.now.NextTry = time.Now().Add(wait)
 	if !errors.Is(err, ErrAgain) && (!delivered || wait >= longWait) {
 		s.fault(s.log, noData, err)
@@ -183,7 +189,7 @@ func (s *State) waiting(err error, delivered bool, wait time.Duration) {
 func (s *State) connecting() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now.State != Waiting { // until data come, it is still out of order
+	if s.now.State != Waiting && s.now.State != Unreadable { // until data come, it is still out of order
 		s.become(Connecting)
 	}
 	s.now.NextTry = time.Time{}
@@ -197,6 +203,13 @@ func (s *State) reading() {
 		s.become(Reading)
 	}
 	s.over(noData)
+}
+
+// Listening books that a source which is sent to, and has no sessions, takes what comes.
+func (s *State) Listening() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.become(Reading)
 }
 
 // ended books that the source ended.
@@ -240,6 +253,10 @@ func (s *State) Legible(n int) {
 func (s *State) Illegible(message []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.illegible(message)
+}
+
+func (s *State) illegible(message []byte) {
 	if s.legible.first == nil {
 		s.legible.first = slices.Clone(message[:min(len(message), 500)])
 	}

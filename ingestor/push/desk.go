@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"time"
 
 	"rcas/ingestor"
 	"rcas/ingestor/archive"
@@ -45,7 +46,7 @@ const (
 var (
 	errBadName = errors.New("a source or venue must be 1 to 64 letters, digits, dots, dashes or underscores")
 	errNothing = errors.New("there is no line in it; send one JSON object a line")
-	errNoLine  = errors.New("no line of it can be read; send one JSON object a line")
+	errNoLine  = errors.New("nothing of it can be read; first says why")
 )
 
 // errSink marks errors of the sink: RCAS itself cannot go on.
@@ -72,7 +73,7 @@ func (d *desk) take(kind, name string, body io.Reader) (Answer, error) {
 		return Answer{}, errBadName
 	}
 	r := &request{desk: d, name: name}
-	r.ctx = ingestor.WithDrops(d.data, func(reason string) { r.answer.drop(reason, fmt.Sprintf("line %d", r.line)) })
+	r.ctx = ingestor.WithDrops(d.data, func(reason string) { r.answer.drop(reason, r.told(reason)) })
 	var err error
 	if kind == posts {
 		err = archive.ReadPosts(body, name, archive.Lines[market.Tweet]{Take: r.tweet, Drop: r.drop})
@@ -82,6 +83,7 @@ func (d *desk) take(kind, name string, body io.Reader) (Answer, error) {
 	if !errors.Is(err, errSink) {
 		err = errors.Join(err, r.safe(d.sink.Sync(d.data)))
 	}
+	d.state.Legible(int(r.answer.Read - r.unread))
 	a := &r.answer
 	if !errors.Is(err, errSink) {
 		a.Accepted = a.Read
@@ -105,7 +107,8 @@ type request struct {
 	*desk
 	ctx    context.Context
 	name   string
-	line   int // the one at the sink
+	line   int       // the one at the sink
+	at     time.Time // and its time
 	unread int64
 	answer Answer
 }
@@ -114,6 +117,7 @@ func (r *request) tweet(line int, t *market.Tweet) error {
 	if !r.named(line, t.Source) {
 		return nil
 	}
+	r.at = t.Time
 	return r.safe(r.sink.Tweet(r.ctx, t))
 }
 
@@ -121,6 +125,7 @@ func (r *request) price(line int, p *market.Price) error {
 	if !r.named(line, p.Venue) {
 		return nil
 	}
+	r.at = p.Time
 	return r.safe(r.sink.Price(r.ctx, p))
 }
 
@@ -136,12 +141,34 @@ func (r *request) named(line int, name string) bool {
 	return false
 }
 
+// told says what became of the one at the sink.
+func (r *request) told(reason string) string {
+	if reason != ingestor.DropFuture {
+		return fmt.Sprintf("line %d", r.line)
+	}
+	now := time.Now().UTC()
+	return fmt.Sprintf("line %d: its time, %s, is %s ahead of this machine's clock, which says %s: set the one right that is wrong, and send it again",
+		r.line, r.at.UTC().Format(time.RFC3339), r.at.Sub(now).Round(time.Second), now.Format(time.RFC3339))
+}
+
+// remedies say what to change, by the reason why a line can't be read.
+var remedies = map[string]string{
+	"no time": "tell it as time, in RFC 3339 or as seconds since 1970", "no text": "tell it as text",
+	"no id":   "give it an id of its own, so that it is stored once when it comes twice",
+	"no post": "a post has id, time and text; trades go to /prices",
+}
+
 // drop counts a line that can't be read.
 func (r *request) drop(line int, reason string, err error) {
 	r.answer.Read++
 	r.unread++
 	r.sink.Drop(r.name, reason)
-	r.answer.drop(reason, fmt.Sprintf("line %d: %v", line, err))
+	r.state.Illegible([]byte(err.Error()))
+	text := fmt.Sprintf("line %d: %v", line, err)
+	if remedy, ok := remedies[reason]; ok {
+		text += "; " + remedy
+	}
+	r.answer.drop(reason, text)
 }
 
 // safe marks an error of the sink. Unless that has been told to stop, it ends the run.

@@ -44,6 +44,7 @@ func (d *desk) handler() http.Handler {
 	for _, kind := range []string{posts, prices} {
 		take := func(w http.ResponseWriter, r *http.Request) { d.post(w, r, kind) }
 		mux.HandleFunc("/"+kind, take)
+		mux.HandleFunc("/"+kind+"/{$}", take)
 		mux.HandleFunc("/"+kind+"/{name}", take)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -87,13 +88,9 @@ func (d *desk) authorised(r *http.Request) bool {
 
 // post takes the lines of a request.
 func (d *desk) post(w http.ResponseWriter, r *http.Request, kind string) {
-	switch encoding := r.Header.Get("Content-Encoding"); {
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", http.MethodPost)
+	if r.Method != http.MethodPost && r.Method != http.MethodPut { // some shippers only know one of them
+		w.Header().Set("Allow", "POST, PUT")
 		refuse(w, http.StatusMethodNotAllowed, "send lines by POST")
-		return
-	case encoding != "" && encoding != "identity":
-		refuse(w, http.StatusUnsupportedMediaType, "send the lines uncompressed")
 		return
 	}
 	select {
@@ -104,29 +101,59 @@ func (d *desk) post(w http.ResponseWriter, r *http.Request, kind string) {
 		refuse(w, http.StatusServiceUnavailable, "too many requests at once; send it again")
 		return
 	}
-	answer, err := d.take(kind, r.PathValue("name"), http.MaxBytesReader(w, r.Body, d.cfg.MaxBody))
+	lines, err := body(r, http.MaxBytesReader(w, r.Body, d.cfg.MaxBody), d.cfg.MaxBody)
+	var answer Answer
+	if err == nil {
+		defer lines.Close()
+		answer, err = d.take(kind, r.PathValue("name"), lines)
+	}
 	status := http.StatusOK
 	if err != nil {
 		status, answer.Error = explain(err)
 	}
+	if errors.Is(err, errNoLine) {
+		if way := otherForm(r.Header.Get("Content-Type")); way != "" {
+			status, answer.Error = http.StatusUnsupportedMediaType, way
+		}
+	}
 	write(w, status, answer)
+}
+
+// otherForm says what to do about a body in which nothing can be read, and that is said to be of a known other form; "" where it is not.
+func otherForm(contentType string) string {
+	kind, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	for form, way := range map[string]string{
+		"msgpack": "it is said to be MessagePack; send JSON (in Fluent Bit: format json)", "protobuf": "it is said to be Protocol Buffers; send JSON",
+		"snappy": "it is said to be Snappy; send JSON", "x-www-form-urlencoded": "it is encoded as a form; send the file as it is (curl --data-binary @FILE)",
+		"xml": "it is said to be XML; send JSON", "csv": "it is said to be CSV; send JSON, or read the file with rcas replay",
+	} {
+		if strings.Contains(kind, form) {
+			return "no line of it can be read: " + way
+		}
+	}
+	return ""
 }
 
 // explain returns the status of an error of take, and what to tell about it.
 func explain(err error) (status int, text string) {
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-	const taken = "; what is counted here was taken, send the rest in smaller parts"
+	const taken = "; what came before is taken, as counted here. Send it again in smaller parts: what comes twice is stored once"
+	const again = "; what came before is taken, as counted here. Send all of it again: what comes twice is stored once"
 	switch {
 	case errors.Is(err, errSink):
 		return http.StatusServiceUnavailable, errSink.Error()
 	case tooLarge:
 		return http.StatusRequestEntityTooLarge, "the body is too large" + taken
+	case errors.Is(err, errUnpacked):
+		return http.StatusRequestEntityTooLarge, errUnpacked.Error() + taken
+	case errors.Is(err, errEncoding):
+		return http.StatusUnsupportedMediaType, err.Error()
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return http.StatusRequestTimeout, "the body came too slowly" + taken
+		return http.StatusRequestTimeout, "the body came too slowly" + again
 	case errors.Is(err, errBadName), errors.Is(err, errNothing), errors.Is(err, errNoLine):
 		return http.StatusBadRequest, err.Error()
 	}
-	return http.StatusBadRequest, "the body broke off (" + err.Error() + ")" + taken
+	return http.StatusBadRequest, "the body broke off (" + err.Error() + ")" + again
 }
 
 func refuse(w http.ResponseWriter, status int, text string) { write(w, status, Answer{Error: text}) }

@@ -14,6 +14,8 @@ import (
 
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
+	"rcas/store"
+	"rcas/telemetry"
 )
 
 // Source is the source, and the venue, of what names none.
@@ -36,8 +38,9 @@ type Config struct {
 	Timeout time.Duration
 	// Grace is how long requests under way may go on when the source is to stop. Default: 10 s.
 	Grace time.Duration
-	// Log may be nil.
-	Log *slog.Logger
+	// Metrics and Log may be nil.
+	Metrics *telemetry.Metrics
+	Log     *slog.Logger
 }
 
 // maxRequests bounds the requests at once, and so the memory of all: each may hold a line of a MiB.
@@ -50,6 +53,7 @@ type Push struct {
 	listener net.Listener // nil once a run has closed it
 	token    [sha256.Size]byte
 	busy     chan struct{} // holds one entry per request under way
+	state    *feed.State
 }
 
 var _ ingestor.Source = (*Push)(nil)
@@ -84,7 +88,10 @@ func New(cfg Config) (*Push, error) {
 		return nil, fmt.Errorf("listen for posts and prices; does another rcas use the address? %w", err)
 	}
 	token := sha256.Sum256([]byte(cfg.Token))
-	return &Push{cfg: cfg, address: listener.Addr().String(), listener: listener, token: token, busy: make(chan struct{}, maxRequests)}, nil
+	return &Push{
+		cfg: cfg, address: listener.Addr().String(), listener: listener, token: token, busy: make(chan struct{}, maxRequests),
+		state: feed.NewState(Source, cfg.Log, cfg.Metrics),
+	}, nil
 }
 
 func isLoopback(host string) bool {
@@ -94,6 +101,9 @@ func isLoopback(host string) bool {
 
 // Name returns "push".
 func (*Push) Name() string { return Source }
+
+// Report tells how the source is doing. It reads as long as it listens.
+func (p *Push) Report() store.FeedState { return p.state.Report() }
 
 // Addr is where HTTP is served, host:port.
 func (p *Push) Addr() string { return p.address }
@@ -109,6 +119,7 @@ func (p *Push) Run(parent context.Context, sink ingestor.Sink) error {
 		p.listener = listener
 	}
 	defer func() { p.listener = nil }()
+	p.state.Listening()
 	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
 	// Data goes to the sink under a context that outlives the requests, and the run by the grace.

@@ -2,11 +2,15 @@ package push_test
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"strings"
@@ -14,9 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 
 	"rcas/ingestor"
+	"rcas/ingestor/feed"
 	"rcas/ingestor/feed/feedtest"
 	"rcas/ingestor/push"
 	"rcas/market"
@@ -154,7 +160,7 @@ func TestWhatIsAnsweredIsInTheStream(t *testing.T) {
 		require.Equal(t, push.Answer{Read: n, Accepted: n}, decode(t, reply.Data), subject)
 	}
 	for subject, want := range map[string]string{
-		"input.news": "input.posts", "input.posts.a$": "1 to 64", "input.prices.x": "no line",
+		"input.news": "input.posts", "input.posts.a$": "1 to 64", "input.prices.x": "nothing of it",
 	} {
 		reply, err := s.Conn().Request(subject, []byte("x"), time.Minute)
 		require.NoError(t, err)
@@ -247,12 +253,16 @@ func TestRefusals(t *testing.T) {
 	}{
 		{open, "/posts", "", nil, 400, "no line"},
 		{open, "/posts", " \n\n", nil, 400, "no line"},
-		{open, "/prices", aPost, nil, 400, "no line of it can be read"},
+		{open, "/prices", aPost, nil, 400, "nothing of it can be read"},
 		{open, "/posts/a%2Fb", aPost, nil, 400, "1 to 64"},
 		{open, "/posts/" + strings.Repeat("x", 65), aPost, nil, 400, "1 to 64"},
 		{open, "/", aPost, nil, 404, "/posts"},
 		{open, "/posts/a/b", aPost, nil, 404, "/posts"},
-		{open, "/posts", aPost, []string{"Content-Encoding", "gzip"}, 415, "uncompressed"},
+		{open, "/posts", aPost, []string{"Content-Encoding", "br"}, 415, "gzip, deflate, zstd"},
+		{open, "/posts", "\x82\xa4date\xcb", []string{"Content-Type", "application/msgpack"}, 415, "format json"},
+		{open, "/posts", "text%3Dbitcoin", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "--data-binary"},
+		{open, "/posts", packed(strings.Repeat(" ", 2000)), nil, 413, "unpacked"},
+		{open, "/posts", packed(aPost)[:40], nil, 400, "broke off"},
 		{open, "/posts", aPost + strings.Repeat("\n", 1000), nil, 413, "smaller"},
 		{open, "/posts", aPost, []string{"Host", "rebound.example:7470"}, 403, "loopback"},
 		{open, "/posts", aPost, []string{"Origin", "https://page.example"}, 403, "web pages"},
@@ -410,5 +420,110 @@ func TestRunAgain(t *testing.T) {
 		require.Equal(t, http.StatusOK, status)
 		cancel()
 		require.NoError(t, <-ended)
+	}
+}
+
+func packed(text string) string {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, _ = w.Write([]byte(text))
+	w.Close()
+	return out.String()
+}
+
+// TestWhatShippersSend: each way in which log shippers and scripts send the same two posts, or none of them, brings both.
+func TestWhatShippersSend(t *testing.T) {
+	t.Parallel()
+	one, two := `{"id":"1","time":"2024-05-01T00:00:00Z","text":"btc up"}`, `{"id":"2","time":1714521600,"text":"eth \"down\""}`
+	both := one + "\n" + two + "\n"
+	quoted := func(text string) string {
+		value, err := json.Marshal(text)
+		require.NoError(t, err)
+		return string(value)
+	}
+	other := func(pack func(io.Writer) io.WriteCloser) string {
+		var out bytes.Buffer
+		w := pack(&out)
+		_, err := w.Write([]byte(both))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		return out.String()
+	}
+	var form bytes.Buffer
+	parts := multipart.NewWriter(&form)
+	for _, text := range []string{one, two} {
+		file, err := parts.CreateFormFile("file", "posts.ndjson")
+		require.NoError(t, err)
+		_, err = file.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.NoError(t, parts.Close())
+	utf16 := "\xFF\xFE"
+	for _, c := range both {
+		utf16 += string([]byte{byte(c), 0})
+	}
+	zlibbed := other(func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) })
+	deflated := other(func(w io.Writer) io.WriteCloser { d, _ := flate.NewWriter(w, 6); return d })
+	zstandard := other(func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z })
+	for name, c := range map[string]struct {
+		body   string
+		header []string
+	}{
+		"lines":                       {both, []string{"Content-Type", "application/x-ndjson"}},
+		"another content type":        {both, []string{"Content-Type", "application/msgpack"}},
+		"curl -d":                     {one + two, []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		"curl -F":                     {form.String(), []string{"Content-Type", parts.FormDataContentType()}},
+		"byte order mark":             {"\uFEFF" + strings.ReplaceAll(both, "\n", "\r\n"), nil},
+		"UTF-16":                      {utf16, nil},
+		"array":                       {"[" + one + "," + two + "]", []string{"Content-Type", "application/json"}},
+		"arrays, a line each":         {"[" + one + "]\n[" + two + "]\n", nil},
+		"gzip":                        {packed(both), []string{"Content-Encoding", "gzip"}},
+		"gzip, not said":              {packed(both), nil},
+		"gzip said, unpacked already": {both, []string{"Content-Encoding", "gzip"}},
+		"deflate":                     {zlibbed, []string{"Content-Encoding", "deflate"}},
+		"deflate, bare":               {deflated, []string{"Content-Encoding", "deflate"}},
+		"zstd":                        {zstandard, []string{"Content-Encoding", "zstd"}},
+		"Vector":                      {`[{"message":` + quoted(one) + `,"timestamp":"2026-01-01T00:00:00Z","host":"a"},{"message":` + two + `}]`, nil},
+		"Fluent Bit":                  {`{"date":1714521600.5,"log":` + quoted(one+"\n") + `}{"date":1714521600.5,"log":` + quoted(two) + `}`, nil},
+		"Logstash":                    {`[{"@timestamp":"2026-01-01T00:00:00Z","message":` + quoted(one) + `,"event":{"original":` + quoted(one) + `}},` + two + `]`, nil},
+		"Promtail":                    {`{"streams":[{"stream":{"job":"x"},"values":[["1714521600000000000",` + quoted(one) + `],["2",` + quoted(two) + `]]}]}`, nil},
+		"Telegraf": {`{"metrics":[{"name":"tail","timestamp":1714521600,"tags":{"host":"a"},"fields":{"value":` + quoted(one) + `}},` +
+			`{"name":"posts","timestamp":1714521600,"tags":{},"fields":` + two + `}]}`, nil},
+		"names of logs": {`{"id":"1","@timestamp":"2024-05-01T00:00:00Z","message":"btc up"}` + "\n" + `{"id":"2","timestamp":1714521600,"content":"eth \"down\""}`, nil},
+	} {
+		sink := feedtest.NewSink()
+		p, _ := run(t, push.Config{}, sink)
+		status, a := send(t, p, "/posts/shipped", c.body, c.header...)
+		require.Equal(t, http.StatusOK, status, "%s: %+v", name, a)
+		require.Equal(t, push.Answer{Read: 2, Accepted: 2}, a, name)
+		posts := sink.Tweets()
+		require.Equal(t, "btc up", posts["shipped/1"].Text, name)
+		require.Equal(t, `eth "down"`, posts["shipped/2"].Text, name)
+		require.Equal(t, time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC), posts["shipped/1"].Time, name)
+		require.Equal(t, feed.Reading, p.Report().State)
+	}
+}
+
+// TestAnswersSayWhatToChange: names no type of Go's, and what to do.
+func TestAnswersSayWhatToChange(t *testing.T) {
+	t.Parallel()
+	sink := feedtest.NewSink()
+	sink.Clock = time.Now
+	p, _ := run(t, push.Config{}, sink)
+	for body, want := range map[string]string{
+		`{"id":"1","text":"btc"}`:                     "tell it as time",
+		`{"id":"1","time":1714521600}`:                "tell it as text",
+		`{"time":1714521600,"text":"btc"}`:            "give it an id",
+		`{"id":"1","time":1714521600,"text":["btc"]}`: `"text" is a array, which it cannot be`,
+		`{"id":"1","text":"btc","time":"` + time.Now().Add(time.Hour).UTC().Format(time.RFC3339) + `"}`: "ahead of this machine's clock",
+		`{"id":"1","text":"btc","time":"soon"}`:                                                         "soon",
+		`{"hello":"world"}`:                                                                             "a post has id, time and text",
+	} {
+		_, a := send(t, p, "/posts", body)
+		require.Len(t, a.First, 1, body)
+		for _, said := range a.First {
+			require.Contains(t, said, want)
+			require.NotContains(t, said, "Go ")
+		}
 	}
 }

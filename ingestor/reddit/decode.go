@@ -18,8 +18,8 @@ const Source = "reddit"
 // Listing is a page of comments or submissions, newest first.
 type Listing struct {
 	Things []Thing
-	// Malformed counts the entries that could not be read.
-	Malformed int
+	// Malformed are the entries that could not be read.
+	Malformed []json.RawMessage
 	// After is the full name to ask the next page with; "" at the last one.
 	After string
 }
@@ -77,7 +77,7 @@ func (l *Listing) UnmarshalJSON(text []byte) error {
 	for _, child := range page.Data.Children {
 		t, err := decode(child.Data)
 		if err != nil || !(child.Kind == "t1" && t.comment || child.Kind == "t3" && !t.comment) {
-			l.Malformed++
+			l.Malformed = append(l.Malformed, child.Data)
 			continue
 		}
 		l.Things = append(l.Things, t)

@@ -258,13 +258,12 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 			return err
 		}
 		session.Alive()
-		if err := r.take(ctx, session, got); err != nil {
+		taken, err := r.take(ctx, session, got)
+		if err != nil {
 			return err
 		}
-		for _, thing := range got.Things {
-			if thing.Time.After(newest) {
-				newest = thing.Time
-			}
+		if taken.After(newest) {
+			newest = taken
 		}
 		after = got.After
 		reached := len(got.Things) > 0 && got.Things[len(got.Things)-1].Time.Before(horizon)
@@ -284,27 +283,48 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 	return nil
 }
 
-// take hands on what is new of a page.
-func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing) error {
-	for range page.Malformed {
+// take hands on what is new of a page, and returns the time of the newest thing in it. What is refused for lying ahead of this machine's
+// clock is as if it had not been in it: the next reading brings it again.
+func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing) (newest time.Time, err error) {
+	early := false
+	ctx = ingestor.WithDrops(ctx, func(reason string) { early = reason == ingestor.DropFuture })
+	for _, entry := range page.Malformed {
 		r.sink.Drop(Source, "malformed")
+		r.state.Illegible(entry)
 	}
+	r.state.Legible(len(page.Things))
 	for _, thing := range page.Things {
 		if r.known.Add(thing.Name) {
 			r.sink.Count(Source, "overlap", 1)
+			newest = later(newest, thing.Time)
 			continue
 		}
 		session.Data()
 		if thing.Post == nil {
 			r.sink.Drop(Source, "removed")
+			newest = later(newest, thing.Time)
 			continue
 		}
 		thing.Post.ReceivedAt = time.Now().UTC()
+		early = false
 		if err := r.sink.Tweet(ctx, thing.Post); err != nil {
-			return feed.Fatal(err)
+			return newest, feed.Fatal(err)
 		}
+		if early {
+			r.known.Forget(thing.Name)
+			continue
+		}
+		newest = later(newest, thing.Time)
+		r.state.Fresh("", thing.Time)
 	}
-	return nil
+	return newest, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // page asks for one page of a listing, of n things.

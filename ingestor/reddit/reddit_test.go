@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,6 +280,8 @@ func TestMisbehavingSite(t *testing.T) {
 	feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 {
 		s := newSite(seed)
 		c := newClient(t, s)
+		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
+		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
 		s.chaos.Begin()
 		c.start()
 		for range 4 {
@@ -293,6 +296,10 @@ func TestMisbehavingSite(t *testing.T) {
 				require.NoError(t, c.cursors.SaveCursor(t.Context(), reddit.Source, saved))
 				s.say(t.Context(), 30)
 				c.start()
+			} else if s.chaos.Strikes("clock behind", 0.2) {
+				behind.Store(int64(time.Minute))
+				s.say(t.Context(), 30)
+				behind.Store(0)
 			}
 		}
 		s.chaos.Calm()
@@ -403,7 +410,7 @@ func TestDecode(t *testing.T) {
 	var page reddit.Listing
 	require.NoError(t, json.Unmarshal([]byte(samples[0]), &page))
 	require.Equal(t, "t1_b", page.After)
-	require.Equal(t, 1, page.Malformed)
+	require.Len(t, page.Malformed, 1)
 	require.Len(t, page.Things, 3)
 	require.Equal(t, "$BTC & co", page.Things[0].Post.Text)
 	require.Zero(t, page.Things[0].Post.FavoriteCount)

@@ -12,6 +12,8 @@ type coverage struct {
 	mu    sync.Mutex
 	until time.Time // all before is read; zero: nothing is owed yet
 	since time.Time // when the stream was connected; zero while it is not
+	ahead time.Time // when a post was last refused for lying ahead of this machine's clock; zero once all of them are owed to a search
+	quiet time.Duration
 }
 
 // begin owes all posts from now on, where nothing is owed yet.
@@ -35,14 +37,30 @@ func (c *coverage) connected(now time.Time) {
 
 // delivered notes a post that the stream brought. Only posts move the coverage on, by the time of their creation: a keep-alive
 // or our own clock would not tell how far behind the present a slow reader is. Where there are no posts, a longer search later
-// costs nothing either.
-func (c *coverage) delivered(created time.Time) {
+// costs nothing either. Where posts were refused before, and for a while no more, they are told to be searched for: the stream should be
+// connected anew.
+func (c *coverage) delivered(created, now time.Time) (search bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.ahead.IsZero() {
+		if now.Sub(c.ahead) < c.quiet {
+			return false
+		}
+		c.ahead = time.Time{}
+		return true
+	}
 	whole := !c.since.IsZero() && !c.until.Before(c.since) // nothing before the connection is still sought
 	if whole && created.After(c.until) && created.Before(time.Now().Add(time.Minute)) {
 		c.until = created
 	}
+	return false
+}
+
+// early notes a post that was refused for that, and is owed.
+func (c *coverage) early(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = now
 }
 
 // disconnected notes that the stream is gone.

@@ -54,13 +54,18 @@ type includes struct {
 
 // words are a post's text: Text may be cut, and Note has all of it then.
 type words struct {
-	Text string `json:"text"`
+	Text *string `json:"text"`
 	Note struct {
 		Text string `json:"text"`
 	} `json:"note_tweet"`
 }
 
-func (w *words) whole() string { return html.UnescapeString(cmp.Or(w.Note.Text, w.Text)) }
+func (w *words) whole() string {
+	if w.Note.Text == "" && w.Text != nil {
+		return html.UnescapeString(*w.Text)
+	}
+	return html.UnescapeString(w.Note.Text)
+}
 
 type post struct {
 	ID string `json:"id"`
@@ -127,7 +132,7 @@ func Decode(line []byte) (Post, Bill, error) {
 // page is what a search gives.
 type page struct {
 	posts     []Post
-	malformed int
+	malformed []json.RawMessage
 	bill      Bill
 	next      string // token of the next page, "" at the last
 }
@@ -151,7 +156,7 @@ func (p *page) UnmarshalJSON(text []byte) error {
 	for _, data := range posts {
 		post, err := e.post(data)
 		if err != nil {
-			p.malformed++
+			p.malformed = append(p.malformed, data)
 			continue
 		}
 		p.posts = append(p.posts, post)
@@ -168,8 +173,8 @@ func (e *envelope) post(data json.RawMessage) (Post, error) {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return Post{}, fmt.Errorf("%w: %w", feed.ErrMalformed, err)
 	}
-	if p.ID == "" || p.CreatedAt.IsZero() {
-		return Post{}, fmt.Errorf("%w: a post without id or created_at", feed.ErrMalformed)
+	if p.ID == "" || p.CreatedAt.IsZero() || p.Text == nil {
+		return Post{}, fmt.Errorf("%w: a post without id, created_at or text", feed.ErrMalformed)
 	}
 	t := &market.Tweet{
 		Source: Source, ID: p.ID, Author: p.AuthorID, Lang: language(p.Lang), Time: p.CreatedAt.UTC(),

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"rcas/ingestor"
 	"rcas/ingestor/feed"
 )
 
@@ -33,6 +34,9 @@ type search struct {
 	token    string        // of its next page
 	refused  map[int]error // queries that X refused
 }
+
+// noSearch is the fault of searches that X does not answer.
+const noSearch = "what the stream missed cannot be searched for; trying again"
 
 // fill searches what the stream did not cover, until ctx ends: gaps after reconnects and restarts, and, while there is no
 // stream at all, the present. It returns an error only when nothing more can be done.
@@ -62,9 +66,10 @@ func (r *reader) fill(ctx context.Context) error {
 			r.sink.Count(Source, "refused", 1)
 			wait = max(feed.Wait(err), r.cfg.ladder(err).Wait(failures, rand.Float64()))
 			failures++
-			r.log.Warn("search failed", "err", err, "wait", wait)
+			r.state.Fault(noSearch, err)
 		default:
 			failures = 0
+			r.state.Over(noSearch)
 		}
 		if done {
 			r.coverage.searched(s.to)
@@ -127,16 +132,22 @@ func (r *reader) step(ctx context.Context, s *search) (done bool, wait time.Dura
 	}
 	r.state.TakeIn(name("search for", r.queries, s.query))
 	unsaved := r.spend(ctx, p.bill)
-	for range p.malformed {
+	for _, post := range p.malformed {
 		r.sink.Drop(Source, "malformed")
+		r.state.Illegible(post)
 	}
+	r.state.Legible(len(p.posts))
 	for _, t := range p.posts {
 		known := r.recent.Add(t.ID)
 		if !known {
 			r.sink.Count(Source, "repaired", 1)
 		}
-		if err := r.take(ctx, t, known); err != nil {
+		early, err := r.take(ctx, t, known)
+		if err != nil {
 			return false, 0, err
+		}
+		if early {
+			return false, 0, feed.Later(errors.New("what a search brings lies ahead of this machine's clock"), r.cfg.SearchLag)
 		}
 	}
 	if s.token = p.next; s.token == "" {
@@ -189,14 +200,21 @@ func (r *reader) refused(err error) error {
 	return err
 }
 
-// take hands a post on. An edit of one that is known is the same post.
-func (r *reader) take(ctx context.Context, p Post, known bool) error {
+// take hands a post on. An edit of one that is known is the same post. early tells that it was refused for lying ahead of this machine's
+// clock, and is not known therefore.
+func (r *reader) take(ctx context.Context, p Post, known bool) (early bool, err error) {
 	if p.Edit && known {
 		r.sink.Count(Source, "edit", 1)
-		return nil
+		return false, nil
 	}
 	p.ReceivedAt = time.Now().UTC()
-	return feed.Fatal(r.sink.Tweet(ctx, p.Tweet))
+	err = r.sink.Tweet(ingestor.WithDrops(ctx, func(reason string) { early = reason == ingestor.DropFuture }), p.Tweet)
+	if early {
+		r.recent.Forget(p.ID)
+	} else {
+		r.state.Fresh("", p.Time)
+	}
+	return early, feed.Fatal(err)
 }
 
 // fields are the parameters that say what to tell of each post. X bills the users and the posts that are asked for beside it: users

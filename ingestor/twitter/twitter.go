@@ -94,6 +94,9 @@ type Timing struct {
 	Requests, Connects rate.Limit
 	// Save is the time between two saves of the position. Default: 5 s.
 	Save time.Duration
+	// Quiet is for how long no post may have been refused for lying ahead of this machine's clock until that is taken to be right again.
+	// Each time costs a search, which X bills. Default: 1 min.
+	Quiet time.Duration
 	// Rules is the time after which rules that X refused are tried again. Default: 5 min.
 	Rules time.Duration
 }
@@ -110,6 +113,7 @@ func (t Timing) withDefaults() Timing {
 	t.Requests = cmp.Or(t.Requests, rate.Every(2*time.Second))
 	t.Connects = cmp.Or(t.Connects, rate.Every(18*time.Second))
 	t.Save = cmp.Or(t.Save, 5*time.Second)
+	t.Quiet = cmp.Or(t.Quiet, time.Minute)
 	t.Rules = cmp.Or(t.Rules, 5*time.Minute)
 	return t
 }
@@ -180,6 +184,7 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 		rest:     &feed.Client{HTTP: t.cfg.HTTP, Limit: rate.NewLimiter(t.cfg.Requests, 10)},
 		connects: rate.NewLimiter(t.cfg.Connects, 10),
 	}
+	r.coverage.quiet = t.cfg.Quiet
 	if err := r.load(ctx); err != nil {
 		return err
 	}
@@ -285,19 +290,26 @@ func (r *reader) line(ctx context.Context, session *feed.Session, line []byte) e
 	unsaved := r.spend(ctx, bill)
 	if err != nil {
 		r.sink.Drop(Source, "malformed")
+		r.state.Illegible(line)
 		return unsaved
 	}
 	session.Data()
+	r.state.Legible(1)
 	known := r.recent.Add(t.ID)
 	if known && !t.Edit {
 		r.sink.Count(Source, "duplicate", 1)
 	}
-	if err := r.take(ctx, t, known); err != nil {
+	early, err := r.take(ctx, t, known)
+	switch {
+	case err != nil:
 		return err
+	case early:
+		r.coverage.early(time.Now())
+	case r.coverage.delivered(t.Time, time.Now()):
+		err = fmt.Errorf("%w: this machine's clock is right again; what was refused meanwhile is searched for", feed.ErrAgain)
 	}
-	r.coverage.delivered(t.Time)
-	if unsaved != nil {
-		return unsaved
+	if unsaved != nil || err != nil {
+		return errors.Join(unsaved, err)
 	}
 	return r.overspent()
 }

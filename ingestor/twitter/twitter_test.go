@@ -48,7 +48,7 @@ func newClient(t *testing.T, s *service) *client {
 			HTTP:        feed.Ladder{First: 3 * time.Millisecond, Max: 20 * time.Millisecond, Exact: true},
 			RateLimit:   feed.Ladder{First: 5 * time.Millisecond, Max: 40 * time.Millisecond, Exact: true},
 			SearchEvery: 40 * time.Millisecond, SearchLag: 20 * time.Millisecond, Overlap: 2 * time.Second,
-			Requests: 1000, Connects: 1000, Save: 10 * time.Millisecond,
+			Requests: 1000, Connects: 1000, Quiet: 30 * time.Millisecond, Save: 10 * time.Millisecond,
 		},
 	}
 	return c
@@ -112,6 +112,8 @@ func TestMisbehavingService(t *testing.T) {
 		s.rules["0"] = rule{ID: "0", Value: "something old", Tag: "OLD"}
 		s.noStream = seed%8 == 0 // the search alone
 		c := newClient(t, s)
+		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
+		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
 		c.start()
 		require.True(t, c.eventually(s, func() bool {
 			saved, _ := c.cursors.LoadCursor(t.Context(), twitter.Source)
@@ -129,6 +131,10 @@ func TestMisbehavingService(t *testing.T) {
 				require.NoError(t, c.stop())
 				s.write(t.Context(), 10)
 				c.start()
+			} else if s.chaos.Strikes("clock behind", 0.2) {
+				behind.Store(int64(time.Minute))
+				s.write(t.Context(), 30)
+				behind.Store(0)
 			}
 		}
 		s.chaos.Calm()
