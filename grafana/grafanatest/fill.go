@@ -163,7 +163,7 @@ func (w *world) post(at time.Time, mood float64) {
 	}
 	tweet := &market.Tweet{
 		Source: []string{"bluesky", "bluesky", "reddit", "twitter"}[w.random.IntN(4)], ID: w.symbol + fmt.Sprint(len(w.posts)), Time: at,
-		Author: fmt.Sprintf("trader%d", int(40*w.random.ExpFloat64())), Lang: "en", Text: w.symbol + " " + strings.Join(terms, " "),
+		Author: fmt.Sprintf("trader%d", int(400*w.random.ExpFloat64())), Lang: "en", Text: w.symbol + " " + strings.Join(terms, " "),
 		Symbols: []string{w.symbol}, Followers: int64(math.Exp(3 + 2*w.random.NormFloat64())), FavoriteCount: int64(3 * w.random.ExpFloat64()),
 		RetweetCount: int64(w.random.ExpFloat64()), ReceivedAt: at.Add(900 * time.Millisecond),
 	}
