@@ -124,7 +124,7 @@ type target struct {
 	Format, EditorMode, RawSQL string
 	RawQuery                   bool
 	// Of RCAS's own source.
-	QueryType, Symbol, Venue, Live string
+	QueryType, Symbol, Venue, Source, Live string
 }
 
 // boards decodes all dashboards, by file name.

@@ -261,7 +261,7 @@ func TestAlertMessages(t *testing.T) {
 			without := expand(t, text, nil, nil)
 			if name == "summary" {
 				require.Regexp(t, `185|3m5s`, got, "the message says how much")
-				require.Contains(t, without, "the database does not answer", r.UID)
+				require.Contains(t, without, "the question failed", r.UID)
 			}
 		}
 	}
@@ -372,8 +372,9 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// TestDeadDatabase shows that a database that does not answer is one message, which says so and why, whatever the rules.
-func TestDeadDatabase(t *testing.T) {
+// TestUnansweredRules shows that questions that fail are one message, which says which and why: a database that does not answer is one reason,
+// a rule on another source that asks for what is not there another.
+func TestUnansweredRules(t *testing.T) {
 	t.Parallel()
 	var all []alert
 	groups := map[string]bool{}
@@ -390,15 +391,19 @@ func TestDeadDatabase(t *testing.T) {
 	}
 	require.Len(t, signals, 2, "signals are told one by one")
 
-	require.Equal(t, "The database does not answer the alert rules", say(t, "rcas.title", all, nil))
+	require.Equal(t, "Alert rules cannot be evaluated", say(t, "rcas.title", all, nil))
 	text := say(t, "rcas.message", all, nil)
-	require.Contains(t, text, "The database does not answer, and these rules warn of nothing until it does:\n- Mood and price part ways, since 1970-01-01 00:00 UTC: failed to connect to server\n")
+	require.Contains(t, text, "The questions of these rules fail, and they warn of nothing until they are answered:\n- Mood and price part ways (data source rcas-postgres), since 1970-01-01 00:00 UTC: failed to connect to server\n")
 	for _, r := range rules(t) {
-		require.Contains(t, text, "- "+r.Title+", since ")
+		require.Contains(t, text, "- "+r.Title+" (data source rcas-postgres), since ")
 	}
 	require.NotContains(t, text, "{{")
-	require.Equal(t, "The database answers the alert rules again", say(t, "rcas.title", nil, all))
-	require.Contains(t, say(t, "rcas.message", nil, all), "The database answers again:\n- Mood and price part ways, without an answer from 1970-01-01 00:00 to 00:01 UTC\n")
+	own := unanswered(t, ruleOf(t, "rcas-divergence"))
+	own.Labels["datasource_uid"], own.Annotations["Error"] = "rcas-market", `Unknown symbol "XYZ".`
+	require.NotContains(t, say(t, "rcas.title", []alert{own}, nil)+say(t, "rcas.message", []alert{own}, nil), "database does not answer")
+	require.Contains(t, say(t, "rcas.message", []alert{own}, nil), `(data source rcas-market), since 1970-01-01 00:00 UTC: Unknown symbol "XYZ".`)
+	require.Equal(t, "Alert rules are evaluated again", say(t, "rcas.title", nil, all))
+	require.Contains(t, say(t, "rcas.message", nil, all), "The questions of these rules are answered again:\n- Mood and price part ways, without an answer from 1970-01-01 00:00 to 00:01 UTC\n")
 }
 
 // groupOf is what an alert is told together with: its route, and its values of the labels that the route groups by.

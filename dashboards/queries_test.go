@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,8 @@ func TestData(t *testing.T) {
 	grafanatest.Fill(t, s, anchor)
 	t.Run("panels", func(t *testing.T) { testPanels(t, s, anchor) })
 	t.Run("elsewhere", func(t *testing.T) { testElsewhere(t, s, anchor) })
+	t.Run("choices", func(t *testing.T) { testChoices(t, s) })
+	t.Run("shading", func(t *testing.T) { testShading(t, s, anchor) })
 	t.Run("alerts", func(t *testing.T) { testAlerts(t, s) })
 }
 
@@ -109,6 +112,91 @@ func testPanels(t *testing.T, s *store.Store, anchor time.Time) {
 	for _, where := range slowest(took)[:5] {
 		t.Log(took[where].Round(time.Millisecond), where)
 	}
+}
+
+// testChoices requires that every call of a function of RCAS gets every choice of the board that the function takes: a figure beside the chooser
+// of networks that counts all networks is false.
+func testChoices(t *testing.T, s *store.Store) {
+	arguments := map[string]string{}
+	for _, row := range storetest.Rows(t, s, `SELECT p.proname::text, string_agg(pg_get_function_arguments(p.oid), ', ') FROM pg_proc AS p
+		WHERE p.pronamespace = 'public'::regnamespace GROUP BY 1`) {
+		arguments[row[0].(string)] = row[1].(string)
+	}
+	choices := map[string]string{"venue": `venue => nullif(${venue:sqlstring}, 'all')`, "source": `source => nullif(${source:sqlstring}, 'all')`,
+		"model": `model => nullif(${model:sqlstring}, 'active')`, "who": `who => ${who:sqlstring}`, "repeats": `repeats => ${repeats:sqlstring}::boolean`, "network": `network => nullif(${source:sqlstring}, 'all')`}
+	call := regexp.MustCompile(`\b([a-z_]+)\(`)
+	n := 0
+	check := func(where, sql string) {
+		for _, at := range call.FindAllStringSubmatchIndex(sql, -1) {
+			name := sql[at[2]:at[3]]
+			depth, end := 0, at[3]
+			for ; end < len(sql); end++ {
+				depth += strings.Count(sql[end:end+1], "(") - strings.Count(sql[end:end+1], ")")
+				if depth == 0 {
+					break
+				}
+			}
+			for choice, passed := range choices {
+				if !regexp.MustCompile(`\b` + choice + ` (text|boolean)`).MatchString(arguments[name]) {
+					continue
+				}
+				n++
+				if choice == "repeats" && strings.Contains(sql[at[3]:end], "repeats => true") {
+					continue // What is repeated is shown beside what is not.
+				}
+				require.Contains(t, sql[at[3]:end], passed, "%s: %s ignores the choice of %s", where, name, choice)
+			}
+		}
+	}
+	for name, b := range boards(t) {
+		for _, p := range b.Panels {
+			for _, q := range p.Targets {
+				check(name+": "+p.Title, q.RawSQL)
+			}
+		}
+		for _, a := range b.Annotations.List {
+			if a.Target != nil {
+				check(name+": annotation "+a.Name, a.Target.RawSQL)
+			}
+		}
+	}
+	require.Greater(t, n, 60)
+}
+
+// testShading requires that Coin is shaded exactly when the alert rule fires, whatever time and window are chosen.
+func testShading(t *testing.T, s *store.Store, anchor time.Time) {
+	coin := boards(t)["coin.json"]
+	at := slices.IndexFunc(coin.Annotations.List, func(a annotation) bool { return a.Name == "Divergences" })
+	sql := coin.Annotations.List[at].Target.RawSQL
+	shaded := 0
+	for _, symbol := range []string{"BTC", "ETH", "SOL"} {
+		firing := map[time.Time]bool{}
+		for at := anchor.Add(-10 * time.Hour).Truncate(15 * time.Minute).Add(time.Minute); at.Before(anchor); at = at.Add(15 * time.Minute) {
+			firing[at] = storetest.Value[bool](t, s, `SELECT signal <> 0 FROM divergence_state($2) WHERE symbol = $1`, symbol, at)
+		}
+		for span, width := range map[time.Duration]string{7 * 24 * time.Hour: "1h", 24 * time.Hour: "10m", 45 * time.Minute: "1m"} {
+			for back := time.Duration(0); back < 10*time.Hour; back += 35 * time.Minute {
+				here := newScene(coin, anchor.Add(-back-span), anchor.Add(-back))
+				here.values["symbol"], here.values["width"] = symbol, width
+				r, err := run(t, s, here.expand(t, sql))
+				require.NoError(t, err)
+				for at, fires := range firing {
+					if at.Before(here.from) || !at.Before(here.to.Add(-15*time.Minute)) {
+						continue
+					}
+					inside := slices.ContainsFunc(r.rows, func(row []any) bool { return !row[0].(time.Time).After(at) && at.Before(row[1].(time.Time)) })
+					require.Equal(t, fires, inside, "%s at %v, looking at %v by %s", symbol, at, span, width)
+					if inside {
+						shaded++
+					}
+				}
+				if span > 24*time.Hour {
+					break // The same data in all of them.
+				}
+			}
+		}
+	}
+	require.Positive(t, shaded)
 }
 
 // checkOptions requires that a variable's query offers the value that the dashboard opens with.
@@ -176,9 +264,10 @@ func testElsewhere(t *testing.T, full *store.Store, anchor time.Time) {
 		"ten years":             {full, 10 * 365 * 24 * time.Hour, map[string]string{"width": "1d"}},
 		"ten years, auto width": {full, 10 * 365 * 24 * time.Hour, nil},
 		"ten minutes":           {full, 10 * time.Minute, map[string]string{"width": "1m"}},
-		"one of everything":     {full, 24 * time.Hour, map[string]string{"venue": "kraken", "source": "reddit", "model": "rcas-small-en", "repeats": "false"}},
-		"a hostile choice":      {full, 24 * time.Hour, map[string]string{"venue": `'); DROP TABLE prices; --`, "source": `' OR ''='`, "model": `\'`}},
-		"a hostile rule": {full, 24 * time.Hour, map[string]string{"width": `1m', 0), pg_sleep(9) --`, "repeats": `true) OR (true`, "threshold": `1, 2`, "baseline": `96) --`,
+		"one of everything":     {full, 24 * time.Hour, map[string]string{"venue": "kraken", "source": "reddit", "model": "rcas-small-en", "who": "people", "repeats": "false"}},
+		"news alone":            {full, 24 * time.Hour, map[string]string{"who": "news", "repeats": "true"}},
+		"a hostile choice":      {full, 24 * time.Hour, map[string]string{"venue": `'); DROP TABLE prices; --`, "source": `' OR ''='`, "model": `\'`, "who": `people'); SELECT 1; --`}},
+		"a hostile rule": {full, 24 * time.Hour, map[string]string{"width": `1m', 0), pg_sleep(9) --`, "rule_width": `1m'), pg_sleep(9) --`, "repeats": `true) OR (true`, "threshold": `1, 2`, "baseline": `96) --`,
 			"min_posts": `(SELECT 1)`, "persistence": `2; SELECT 1`, "terms": `(SELECT count(*) FROM posts)`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,8 +278,8 @@ func testElsewhere(t *testing.T, full *store.Store, anchor time.Time) {
 						here.values[variable] = value
 					}
 				}
-				if test.span > 365*24*time.Hour && here.values["width"] == "15m" {
-					here.values["width"] = "1d"
+				if test.span > 365*24*time.Hour && here.values["rule_width"] != "" {
+					here.values["rule_width"] = "1d"
 				}
 				for _, p := range b.Panels {
 					for _, q := range p.Targets {
@@ -202,7 +291,7 @@ func testElsewhere(t *testing.T, full *store.Store, anchor time.Time) {
 							continue // The assets are not loaded: the panel says so.
 						}
 						if name == "a hostile choice" && err != nil {
-							require.Regexp(t, `unknown (model|venue|source) "`, err.Error(), "%s: %s", file, p.Title)
+							require.Regexp(t, `unknown (model|venue|source) "|who must be all`, err.Error(), "%s: %s", file, p.Title)
 							continue
 						}
 						if name == "a hostile rule" && err != nil {

@@ -96,7 +96,7 @@ const grafana = spawn(program, ['server', '--homepath', home], {
 process.stdout.write(
   `Grafana starts on http://127.0.0.1:${port}/d/rcas-market (log in as admin, admin to change things); Ctrl-C stops it.\n` +
     `The demo's week: http://127.0.0.1:${port}/d/rcas-market?from=1514332800000&to=1514764800000\n` +
-    `Its divergences, by the demo's rule: http://127.0.0.1:${port}/d/rcas-divergence?from=1514332800000&to=1514764800000&var-symbol=ETH&var-width=30m&var-threshold=1.5&var-baseline=48\n`
+    `Its divergences, by the demo's rule: http://127.0.0.1:${port}/d/rcas-divergence?from=1514332800000&to=1514764800000&var-symbol=ETH&var-rule_width=30m&var-threshold=1.5&var-baseline=48\n`
 );
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => grafana.kill(signal));

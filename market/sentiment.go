@@ -44,7 +44,8 @@ func (t *Tweet) Weight() float64 {
 	return 1 + math.Log1p(float64(t.Followers))/4 + math.Log1p(engagement)/2
 }
 
-// Reach is the undamped factor of the seed's influence formula: followers × (likes+1) × (retweets+1).
+// Reach is the undamped factor of the seed's influence formula: followers × (likes+1) × (retweets+1). An author counts as one follower at
+// least: Bluesky and Reddit do not tell how many there are, and their loudest posts are still louder than others.
 func (t *Tweet) Reach() float64 {
-	return float64(t.Followers) * float64(t.FavoriteCount+1) * float64(t.RetweetCount+1)
+	return float64(max(t.Followers, 1)) * float64(t.FavoriteCount+1) * float64(t.RetweetCount+1)
 }

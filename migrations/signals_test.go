@@ -165,7 +165,7 @@ func requireEvents(t *testing.T, s *store.Store, h *hourly, firing []bool, apart
 		if !firing[i] || firing[i-1] && apart[i-1] == apart[i] {
 			continue
 		}
-		end, peak, posts := i, i, 0
+		end, peak, posts := i, i-1, h.posts[i-1] // The window before, which disagreed too, is part of the event.
 		for ; end < len(firing) && firing[end] && apart[end] == apart[i]; end++ {
 			posts += h.posts[end]
 			if math.Abs(moodZ[end]-returnZ[end]) > math.Abs(moodZ[peak]-returnZ[peak]) {

@@ -342,17 +342,17 @@ func distinct[T cmp.Ordered](values []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
-// termWindow is where words are counted: a symbol's five minutes.
+// termWindow is where words are counted: a symbol's five minutes on a network.
 type termWindow struct {
-	bucket time.Time
-	symbol string
+	bucket         time.Time
+	symbol, source string
 }
 
 // termCounter counts the words of the rows that an insert really added.
 type termCounter map[termWindow]map[string]int32
 
 func (c termCounter) add(symbol string, post *ScoredPost) {
-	window := termWindow{post.Tweet.Time.Truncate(TermBucket), symbol}
+	window := termWindow{post.Tweet.Time.Truncate(TermBucket), symbol, post.Tweet.Source}
 	counts := c[window]
 	if counts == nil {
 		counts = map[string]int32{}
@@ -368,12 +368,13 @@ func (c termCounter) insert(ctx context.Context, tx pgx.Tx) error {
 	var (
 		buckets []time.Time
 		symbols []string
+		sources []string
 		windows []int32
 		terms   []string
 		counts  []int32
 	)
 	for window, words := range c {
-		buckets, symbols = append(buckets, window.bucket), append(symbols, window.symbol)
+		buckets, symbols, sources = append(buckets, window.bucket), append(symbols, window.symbol), append(sources, window.source)
 		for term, n := range words {
 			windows, terms, counts = append(windows, int32(len(buckets))), append(terms, term), append(counts, n)
 		}
@@ -381,9 +382,9 @@ func (c termCounter) insert(ctx context.Context, tx pgx.Tx) error {
 	if len(terms) == 0 {
 		return nil
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO term_counts (bucket, symbol, term, n)
-		SELECT ($1::timestamptz[])[w], ($2::text[])[w], term, n
-		FROM unnest($3::integer[], $4::text[], $5::integer[]) AS t (w, term, n)`, buckets, symbols, windows, terms, counts)
+	_, err := tx.Exec(ctx, `INSERT INTO term_counts (bucket, symbol, source, term, n)
+		SELECT ($1::timestamptz[])[w], ($2::text[])[w], ($3::text[])[w], term, n
+		FROM unnest($4::integer[], $5::text[], $6::integer[]) AS t (w, term, n)`, buckets, symbols, sources, windows, terms, counts)
 	return err
 }
 

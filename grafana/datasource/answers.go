@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -29,15 +30,18 @@ func text(s string) any {
 
 func (q *query) interval() string { return fmt.Sprintf("%d seconds", int64(q.window.Seconds())) }
 
+// who is whose posts count.
+func (q *query) who() string { return cmp.Or(q.Who, "people") }
+
 func (q *query) repeats() bool { return q.Repeats != nil && bool(*q.Repeats) }
 
 // rule is the tail of the parameters of all divergence functions.
 func (q *query) rule(args ...any) []any {
 	return append(args, q.interval(), int64(q.Baseline.or(96)), q.Threshold.or(1), int64(q.MinPosts.or(20)), int64(q.Persistence.or(2)),
-		q.repeats(), text(q.Venue), text(q.Source), text(q.Model))
+		q.repeats(), text(q.Venue), text(q.Source), text(q.Model), q.who())
 }
 
-const ruleParameters = `$4::interval, $5::integer, $6::float8, $7::bigint, $8::integer, $9::boolean, $10::text, $11::text, $12::text`
+const ruleParameters = `$4::interval, $5::integer, $6::float8, $7::bigint, $8::integer, $9::boolean, $10::text, $11::text, $12::text, who => $13::text`
 
 // question chooses the statement. No part of a query becomes part of one.
 func (q *query) question() (question, error) {
@@ -49,12 +53,12 @@ func (q *query) question() (question, error) {
 			append(span, q.interval(), text(q.Venue), q.Fill), data.FrameTypeTimeSeriesWide, true}, nil
 	case typeMood:
 		return question{`SELECT bucket AS time, weighted_mood, mood, mood_error, negative, neutral, positive, posts, unique_posts, judged, authors, dominance, momentum, influence
-			FROM mood($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::boolean, $6::text, $7::text)`,
-			append(span, q.interval(), q.repeats(), text(q.Source), text(q.Model)), data.FrameTypeTimeSeriesWide, true}, nil
+			FROM mood($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::boolean, $6::text, $7::text, who => $8::text)`,
+			append(span, q.interval(), q.repeats(), text(q.Source), text(q.Model), q.who()), data.FrameTypeTimeSeriesWide, true}, nil
 	case typeMoodPrice:
 		return question{`SELECT bucket AS time, close, weighted_mood, mood, "return", realised_volatility, volume, posts
-			FROM mood_price($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::boolean, $6::text, $7::text, $8::text)`,
-			append(span, q.interval(), q.repeats(), text(q.Venue), text(q.Source), text(q.Model)), data.FrameTypeTimeSeriesWide, true}, nil
+			FROM mood_price($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::boolean, $6::text, $7::text, $8::text, who => $9::text)`,
+			append(span, q.interval(), q.repeats(), text(q.Venue), text(q.Source), text(q.Model), q.who()), data.FrameTypeTimeSeriesWide, true}, nil
 	case typeDivergence:
 		return question{`SELECT bucket AS time, divergence, mood_z, return_z, CASE WHEN firing THEN divergence ELSE 0 END AS signal, posts
 			FROM divergence($1::text, $2::timestamptz, $3::timestamptz, ` + ruleParameters + `)`, q.rule(span...), data.FrameTypeTimeSeriesWide, true}, nil
@@ -76,18 +80,18 @@ func (q *query) questionWithoutSeries(span []any) (question, error) {
 		}
 		rule := q.rule(at)
 		return question{`SELECT symbol, signal, divergence, mood_z, return_z, posts
-			FROM divergence_state($1::timestamptz, $2::interval, $3::integer, $4::float8, $5::bigint, $6::integer, $7::boolean, $8::text, $9::text, $10::text)`,
+			FROM divergence_state($1::timestamptz, $2::interval, $3::integer, $4::float8, $5::bigint, $6::integer, $7::boolean, $8::text, $9::text, $10::text, who => $11::text)`,
 			rule, data.FrameTypeNumericLong, false}, nil
 	case typeLeadLag:
 		return question{`SELECT lag, correlation, p_value, n, effective_n
-			FROM lead_lag($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::integer, $6::boolean, $7::text, $8::text, $9::text)`,
-			append(span, q.interval(), int64(q.MaxLag.or(12)), q.repeats(), text(q.Venue), text(q.Source), text(q.Model)), data.FrameTypeTable, false}, nil
+			FROM lead_lag($1::text, $2::timestamptz, $3::timestamptz, $4::interval, $5::integer, $6::boolean, $7::text, $8::text, $9::text, who => $10::text)`,
+			append(span, q.interval(), int64(q.MaxLag.or(12)), q.repeats(), text(q.Venue), text(q.Source), text(q.Model), q.who()), data.FrameTypeTable, false}, nil
 	case typeTerms:
-		return question{`SELECT term, posts, share FROM top_terms($1::text, $2::timestamptz, $3::timestamptz, $4::integer)`,
-			append(span, q.limit()), data.FrameTypeNumericLong, false}, nil
+		return question{`SELECT term, posts, share FROM top_terms($1::text, $2::timestamptz, $3::timestamptz, $4::integer, source => $5::text)`,
+			append(span, q.limit(), text(q.Source)), data.FrameTypeNumericLong, false}, nil
 	case typeTrending:
-		return question{`SELECT term, posts, expected, ratio, score FROM trending_terms($1::text, $2::timestamptz, $3::timestamptz, "limit" => $4::integer)`,
-			append(span, q.limit()), data.FrameTypeNumericLong, false}, nil
+		return question{`SELECT term, posts, expected, ratio, score FROM trending_terms($1::text, $2::timestamptz, $3::timestamptz, "limit" => $4::integer, source => $5::text)`,
+			append(span, q.limit(), text(q.Source)), data.FrameTypeNumericLong, false}, nil
 	case typeFeedHealth:
 		return question{`SELECT feed, kind, silent_seconds, per_second, source_lag, store_lag, store_lag_p95, dropped_share FROM feed_health()`,
 			nil, data.FrameTypeNumericLong, false}, nil

@@ -27,11 +27,11 @@ const (
 	liveQueue = 20_000
 )
 
-// channel is what a live query streams. Its path, prices/BTC/kraken or sentiments/BTC, is the name of Grafana's channel: panels
-// that ask the same share one.
-type channel struct{ kind, symbol, venue string }
+// channel is what a live query streams: of one venue or one network, or of all. Its path, prices/BTC/kraken or sentiments/BTC, is the name of
+// Grafana's channel: panels that ask the same share one.
+type channel struct{ kind, symbol, of string }
 
-func (c channel) path() string { return path.Join(c.kind, c.symbol, c.venue) }
+func (c channel) path() string { return path.Join(c.kind, c.symbol, c.of) }
 
 func readChannel(p string) (channel, error) {
 	parts := strings.Split(p, "/")
@@ -39,10 +39,10 @@ func readChannel(p string) (channel, error) {
 	if len(parts) >= 2 && len(parts) <= 3 {
 		c = channel{kind: parts[0], symbol: parts[1]}
 		if len(parts) == 3 {
-			c.venue = parts[2]
+			c.of = parts[2]
 		}
 	}
-	if c.kind != "prices" && c.kind != "sentiments" || !isToken(c.symbol) || c.venue != "" && !isToken(c.venue) {
+	if c.kind != "prices" && c.kind != "sentiments" || !isToken(c.symbol) || c.of != "" && !isToken(c.of) {
 		return c, fmt.Errorf("there is no live channel %.80q", p)
 	}
 	return c, nil
@@ -60,8 +60,8 @@ func (c channel) subject() string {
 	switch {
 	case c.kind == "sentiments":
 		return "sentiments." + c.symbol
-	case c.venue != "":
-		return "prices." + c.venue
+	case c.of != "":
+		return "prices." + c.of
 	}
 	return "prices.*"
 }
@@ -103,8 +103,9 @@ func (q *query) channel() (channel, error) {
 	if c.kind == "" {
 		c.kind = "prices"
 	}
+	c.of = q.Source
 	if c.kind == "prices" {
-		c.venue = q.Venue
+		c.of = q.Venue
 	}
 	return readChannel(c.path())
 }
@@ -180,10 +181,10 @@ func (d *Datasource) recent(ctx context.Context, c channel) ([]reading, error) {
 		WHERE time > now() - INTERVAL '5 minutes' AND symbol = $1::text AND ($2::text IS NULL OR venue = $2) ORDER BY time DESC LIMIT $3::integer`
 	if c.kind == "sentiments" {
 		sql = `SELECT time, source, score::float8, weight::float8 FROM sentiments
-			WHERE time > now() - INTERVAL '5 minutes' AND symbol = $1::text AND $2::text IS NULL AND score IS NOT NULL
+			WHERE time > now() - INTERVAL '5 minutes' AND symbol = $1::text AND ($2::text IS NULL OR source = $2) AND score IS NOT NULL
 			  AND model = (SELECT name FROM models WHERE active) ORDER BY time DESC LIMIT $3::integer`
 	}
-	rows, err := d.pool.Query(ctx, sql, c.symbol, text(c.venue), int64(liveMost))
+	rows, err := d.pool.Query(ctx, sql, c.symbol, text(c.of), int64(liveMost))
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +204,25 @@ func (d *Datasource) recent(ctx context.Context, c channel) ([]reading, error) {
 	return all, rows.Err()
 }
 
-// RunStream pushes what NATS brings until the last reader has gone. Where NATS goes away and comes back, the subscription does too.
+// told is a frame without values that says why none come, or that they do again. Browsers take notice of what a frame says about itself only
+// where its fields change: so the trouble is a field, too.
+func (c channel) told(trouble string) *data.Frame {
+	frame := c.frame(nil)
+	frame.Meta = &data.FrameMeta{}
+	if trouble != "" {
+		frame.Fields = append(frame.Fields, data.NewField("trouble", nil, []string{}))
+		frame.AppendNotices(data.Notice{Severity: data.NoticeSeverityError, Text: trouble})
+	}
+	return frame
+}
+
+// wants tells whether a reading is the channel's.
+func (c channel) wants(r *reading) bool {
+	return r.Symbol == c.symbol && !r.Time.IsZero() && (c.kind == "prices" || c.of == "" || c.of == r.Source)
+}
+
+// RunStream pushes what NATS brings until the last reader has gone. Where NATS goes away and comes back, the subscription does too, and readers
+// are told of both.
 func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamRequest, sender *backend.StreamSender) error {
 	c, err := readChannel(req.Path)
 	if err != nil {
@@ -212,7 +231,7 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 	var gathered gathering
 	subscription, err := d.broker.Subscribe(c.subject(), func(message *nats.Msg) {
 		var r reading
-		if json.Unmarshal(message.Data, &r) == nil && r.Symbol == c.symbol && !r.Time.IsZero() {
+		if json.Unmarshal(message.Data, &r) == nil && c.wants(&r) {
 			gathered.add(r)
 		}
 	})
@@ -222,11 +241,18 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 	defer func() { _ = subscription.Unsubscribe() }()
 	ticker := time.NewTicker(liveEvery)
 	defer ticker.Stop()
+	trouble := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			if now := d.brokerTrouble(); now != trouble {
+				if err := sender.SendFrame(c.told(now), data.IncludeAll); err != nil {
+					return err
+				}
+				trouble = now
+			}
 			readings := gathered.take()
 			if len(readings) == 0 {
 				continue

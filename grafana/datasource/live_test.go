@@ -80,6 +80,8 @@ func testLive(t *testing.T, s *store.Store) {
 	defer stop()
 	moods, stopMoods := p.run(t, "sentiments/BTC")
 	defer stopMoods()
+	sky, stopSky := p.run(t, "sentiments/BTC/bluesky")
+	defer stopSky()
 	publisher := nats.Publisher()
 	warmUp(t, prices, func() {
 		require.NoError(t, publisher.Price(t.Context(), &market.Price{Venue: "kraken", Symbol: "BTC", TradeID: "0", Time: time.Now(), Price: 1}))
@@ -101,6 +103,8 @@ func testLive(t *testing.T, s *store.Store) {
 	require.NoError(t, nats.Conn().Publish("sentiments.BTC", []byte(`{"time":"2026-01-01T00:00:00Z","source":"bluesky","symbol":"BTC","score":-0.25,"weight":3}`)))
 	got := next(t, moods, func(f *data.Frame) bool { return f.Fields[1].At(f.Rows()-1) == "bluesky" })
 	require.Equal(t, -0.25, got.Fields[2].At(got.Rows()-1))
+	got = next(t, sky, func(f *data.Frame) bool { return f.Rows() > 0 })
+	require.Equal(t, "bluesky", got.Fields[1].At(0), "of the chosen network only")
 
 	t.Run("a flood is thinned", func(t *testing.T) {
 		for i := range 100_000 {
@@ -192,8 +196,14 @@ func TestBrokerTrouble(t *testing.T) {
 	require.ErrorContains(t, p.query(time.Now().Add(-time.Hour), time.Now(), time.Second, `{"queryType":"stream_state"}`).Error, "The NATS server has no JetStream")
 	server.Shutdown()
 	require.Eventually(t, func() bool { return notice() != "" }, time.Minute, 100*time.Millisecond)
+	told := next(t, moods, func(f *data.Frame) bool { return f.Meta != nil && len(f.Meta.Notices) > 0 })
+	require.Equal(t, notice(), told.Meta.Notices[0].Text, "an open panel is told")
+	require.Equal(t, data.NoticeSeverityError, told.Meta.Notices[0].Severity)
+	require.Equal(t, "trouble", told.Fields[len(told.Fields)-1].Name, "browsers look at a frame anew where its fields change")
 	plainServer(t, address)
 	require.Eventually(t, func() bool { return notice() == "" }, time.Minute, 100*time.Millisecond)
+	over := next(t, moods, func(f *data.Frame) bool { return len(f.Fields) < len(told.Fields) })
+	require.True(t, over.Meta != nil && len(over.Meta.Notices) == 0, "and when it is over")
 	warmUp(t, moods, func() {
 		publish(t, address, "sentiments.BTC", `{"time":"2026-01-01T00:00:00Z","source":"reddit","symbol":"BTC","score":0.5,"weight":2}`)
 	})

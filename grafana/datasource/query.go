@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +48,8 @@ type query struct {
 	Model  string `json:"model"`
 	// Repeats: true counts reposts, repeated texts and much by one author, too. Missing: they are left out.
 	Repeats *flag `json:"repeats"`
+	// Who is counted: people, all, adverts, bots or news. Empty: people.
+	Who string `json:"who"`
 	// Fill carries the last price over windows without a trade.
 	Fill bool `json:"fill"`
 	// The divergence rule.
@@ -110,6 +113,9 @@ func (f *flag) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// voices are those whose posts can be counted, as rcas.kinds_of() of the database has them.
+var voices = []string{"people", "all", "adverts", "bots", "news"}
+
 var (
 	nameForm  = regexp.MustCompile(`^[\pL\pN][\pL\pN ._:/-]*$`)
 	widthForm = regexp.MustCompile(`^([1-9][0-9]{0,4})(m|h|d|w)$`)
@@ -133,6 +139,9 @@ func readQuery(q backend.DataQuery) (*query, error) {
 		if name != "" && (len(name) > maxNameBytes || !nameForm.MatchString(name)) {
 			return nil, fmt.Errorf("%.70q is not the name of a %s", name, field)
 		}
+	}
+	if r.Who != "" && !slices.Contains(voices, r.Who) {
+		return nil, fmt.Errorf("%.40q is nobody to count; write %s", r.Who, strings.Join(voices, ", "))
 	}
 	if _, needs := needSymbol[r.Type]; needs && r.Symbol == "" {
 		return nil, errors.New("choose a coin")

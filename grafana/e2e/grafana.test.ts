@@ -21,7 +21,7 @@ const dashboards = readdirSync(path.join(root, 'dashboards'))
   .map((name): Dashboard => JSON.parse(readFileSync(path.join(root, 'dashboards', name), 'utf8')));
 
 /** Times to look at: that which the dashboard opens with, the demo's archive, one with nothing in it, and one that is far too long. */
-const times = { usual: '', demo: 'from=1514332800000&to=1514764800000', empty: 'from=946684800000&to=946771200000', decade: 'from=now-10y&to=now&var-width=1d' };
+const times = { usual: '', demo: 'from=1514332800000&to=1514764800000', empty: 'from=946684800000&to=946771200000', decade: 'from=now-10y&to=now&var-width=1d&var-rule_width=1d' };
 
 let browser: Browser;
 let context: BrowserContext;
@@ -102,7 +102,7 @@ it('says that it does not know a coin', async () => {
 });
 
 it('says what to do when a time has too many windows', async () => {
-  const page = await open('/d/rcas-divergence?kiosk&from=now-10y&to=now&var-width=15m', 7);
+  const page = await open('/d/rcas-divergence?kiosk&from=now-10y&to=now&var-rule_width=15m', 7);
   await page.locator('[data-testid="data-testid Panel status error"]').first().hover();
   await page.getByText(/is \d+ buckets, and one call gives at most/).first().waitFor();
   await page.close();

@@ -89,6 +89,9 @@ func settle(t testing.TB, s *store.Store, anchor time.Time) {
 	storetest.Exec(t, s, `INSERT INTO pipeline_counts (time, component, source, event, n)
 		VALUES ($1::timestamptz - INTERVAL '9 hours', 'ingest', 'kraken', 'reconnect', 1), ($1::timestamptz - INTERVAL '5 minutes', 'writer', 'reddit', 'dead', 2),
 		       ($1::timestamptz - INTERVAL '20 hours', 'writer', 'bluesky', 'dead', 1), ($1::timestamptz - INTERVAL '9 hours', 'ingest', 'kraken', 'gap', 1)`, anchor)
+	for _, live := range []string{"bluesky", "coinbase", "kraken", "reddit"} {
+		require.NoError(t, s.SaveFeedState(context.Background(), store.FeedState{Source: live, State: "reading", Since: anchor.Add(-Span)}))
+	}
 }
 
 // event is a time when mood and price part ways.

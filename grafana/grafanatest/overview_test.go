@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/store"
 	"rcas/store/storetest"
 )
 
@@ -31,8 +32,29 @@ func TestOverview(t *testing.T) {
 			   OR abs(o.mood - f.mood) > 1e-9 OR abs(o.turnover - r.turnover) > 1e-3`, anchor.Add(-from), anchor)
 		require.Len(t, storetest.Rows(t, s, `SELECT * FROM market_overview($1, $2) WHERE price IS NOT NULL AND dominance > 0`, anchor.Add(-from), anchor), 3, name)
 	}
-	require.Len(t, storetest.Rows(t, s, `SELECT * FROM feed_health('15 minutes') WHERE silent_seconds < 300 AND per_second > 0`), 4)
+	require.Len(t, storetest.Rows(t, s, `SELECT * FROM feed_health('15 minutes') WHERE live AND silent_seconds < 300 AND per_second > 0`), 4)
+	// Posts of X were replayed or pushed: they are of today, and nobody waits for the next.
+	storetest.Exec(t, s, `INSERT INTO pipeline_counts (component, source, event, n) VALUES ('ingest', 'twitter', 'read', 9), ('writer', 'twitter', 'stored', 9)`)
+	require.Equal(t, []any{"posts", false, true}, storetest.Rows(t, s, `SELECT kind, live, silent_seconds < 60 FROM feed_health() WHERE feed = 'twitter'`)[0])
+	requireWordsByNetwork(t, s, anchor)
 	require.Equal(t, []any{int64(0), true}, storetest.Rows(t, s, `SELECT unscored, score_lag < 5 FROM scorer_health()`)[0])
 	storetest.Exec(t, s, `DELETE FROM sentiments WHERE time > now() - INTERVAL '10 minutes' AND symbol = 'BTC'`)
 	require.Equal(t, true, storetest.Rows(t, s, `SELECT unscored > 5 AND behind_seconds BETWEEN 400 AND 700 FROM scorer_health()`)[0][0])
+}
+
+// requireWordsByNetwork requires that the words of the networks add up to those of all, and that words of no network are of none.
+func requireWordsByNetwork(t *testing.T, s *store.Store, anchor time.Time) {
+	t.Helper()
+	from := anchor.Add(-9 * time.Hour)
+	storetest.RequireNone(t, s, `
+		SELECT term, a.posts, n.posts
+		FROM top_terms('BTC', $1, $2, 1000) AS a
+		FULL JOIN (SELECT t.term, sum(t.posts) AS posts FROM unnest(ARRAY['bluesky', 'reddit', 'twitter']) AS n (source),
+		                  top_terms('BTC', $1, $2, 1000, source => n.source) AS t GROUP BY 1) AS n USING (term)
+		WHERE a.posts IS DISTINCT FROM n.posts`, from, anchor)
+	raw := storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments AS s JOIN tweets AS w USING (source, id, time)
+		WHERE s.symbol = 'BTC' AND s.source = 'reddit' AND s.time >= time_bucket('5 minutes', $1::timestamptz) AND w.text ~ '\mwhale\M' AND NOT s.repeat`, from)
+	require.Positive(t, raw)
+	require.Equal(t, raw, storetest.Value[int64](t, s, `SELECT posts FROM top_terms('BTC', $1, $2, 1000, source => 'reddit') WHERE term = 'whale'`, from, anchor))
+	require.NotEmpty(t, storetest.Rows(t, s, `SELECT * FROM trending_terms('BTC', $1::timestamptz - INTERVAL '1 hour', $1, source => 'bluesky')`, anchor))
 }

@@ -47,6 +47,20 @@ describe('the data source', () => {
     query.mockRestore();
   });
 
+  it('says that nothing can come, until something can', async () => {
+    const query = jest.spyOn(DataSourceWithBackend.prototype, 'query');
+    const frame = (notices: unknown[]) => ({ fields: [], length: 2, meta: { notices } });
+    const answer = (notices: unknown[]) => {
+      query.mockReturnValue(of({ state: LoadingState.Streaming, data: [frame(notices)] }));
+      return firstValueFrom(datasource.query({ targets: [] } as unknown as DataQueryRequest<RcasQuery>));
+    };
+    const gone = await answer([{ severity: 'error', text: 'NATS is gone.' }]);
+    expect([gone.state, gone.errors]).toEqual([LoadingState.Error, [{ message: 'NATS is gone.' }]]);
+    const back = await answer([]);
+    expect([back.state, back.errors]).toEqual([LoadingState.Streaming, undefined]);
+    query.mockRestore();
+  });
+
   it('lists choices for variables', async () => {
     const resource = jest.spyOn(datasource, 'getResource').mockResolvedValue([{ value: 'BTC', label: 'BTC · Bitcoin' }]);
     const variables = datasource.variables as CustomVariableSupport<never, VariableQuery>;

@@ -1,11 +1,11 @@
-import { DataQueryRequest, DataQueryResponse, DataSourceInstanceSettings, LoadingState, MetricFindValue, ScopedVars } from '@grafana/data';
+import { DataFrame, DataQueryRequest, DataQueryResponse, DataSourceInstanceSettings, LoadingState, MetricFindValue, ScopedVars } from '@grafana/data';
 import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
 import { map, Observable } from 'rxjs';
 import { Choice, defaultQuery, List, ofOneCoin, queryTypes, RcasOptions, RcasQuery } from './types';
 import { Variables } from './variables';
 
 /** Fields of a query that may hold variables. */
-const texts = ['symbol', 'width', 'venue', 'source', 'model', 'repeats', 'baseline', 'threshold', 'minPosts', 'persistence', 'maxLag', 'limit'] as const;
+const texts = ['symbol', 'width', 'venue', 'source', 'model', 'repeats', 'who', 'baseline', 'threshold', 'minPosts', 'persistence', 'maxLag', 'limit'] as const;
 
 /** The front end: it fills variables in and passes queries on. What is asked of the database is the back end's business. */
 export class RcasDataSource extends DataSourceWithBackend<RcasQuery, RcasOptions> {
@@ -19,9 +19,8 @@ export class RcasDataSource extends DataSourceWithBackend<RcasQuery, RcasOptions
     return defaultQuery;
   }
 
-  /** A stream that has brought nothing yet is no data, or the panel would draw empty axes instead of saying so. */
   query(request: DataQueryRequest<RcasQuery>): Observable<DataQueryResponse> {
-    return super.query(request).pipe(map((r) => (r.state === LoadingState.Streaming && !r.error ? { ...r, data: r.data.filter((frame) => frame.length > 0 || frame.meta?.notices?.length) } : r)));
+    return super.query(request).pipe(map(streamed));
   }
 
   /** Unfinished queries stay in the editor. */
@@ -49,4 +48,18 @@ export class RcasDataSource extends DataSourceWithBackend<RcasQuery, RcasOptions
     const choices = await this.choices(query.list ?? 'symbols');
     return choices.map(({ value, label }) => ({ value, text: label }));
   }
+}
+
+/**
+ * A stream that has brought nothing yet is no data, or the panel would draw empty axes instead of saying so. One that says that nothing can come
+ * is an error until it says otherwise, or old values would stand under the green dot of live ones.
+ */
+function streamed(r: DataQueryResponse): DataQueryResponse {
+  if (r.state !== LoadingState.Streaming || r.error) {
+    return r;
+  }
+  const notices = r.data.flatMap((frame: DataFrame) => frame.meta?.notices ?? []);
+  const trouble = notices.find((notice) => notice.severity === 'error');
+  const data = r.data.filter((frame: DataFrame) => frame.length > 0);
+  return trouble ? { ...r, data, state: LoadingState.Error, errors: [{ message: trouble.text }] } : { ...r, data };
 }

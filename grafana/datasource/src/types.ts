@@ -31,6 +31,8 @@ export interface RcasQuery extends DataQuery {
   model?: string;
   /** "true" counts reposts, repeated texts and much by one author, too. */
   repeats?: string;
+  /** Whose posts count. */
+  who?: string;
   fill?: boolean;
   baseline?: string;
   threshold?: string;
@@ -70,6 +72,15 @@ export const figures: Partial<Record<QueryType, readonly string[]>> = {
 export const ofWindows: ReadonlySet<string | undefined> = new Set<QueryType>([
   'candles', 'mood', 'mood_price', 'divergence', 'divergence_state', 'divergence_events', 'lead_lag',
 ]);
+
+/** Whose posts can be counted. */
+export const voices = [
+  { value: 'people', label: 'people' },
+  { value: 'all', label: 'everybody' },
+  { value: 'adverts', label: 'adverts' },
+  { value: 'bots', label: 'bots' },
+  { value: 'news', label: 'news' },
+];
 
 /** What a variable lists. */
 export const lists = ['symbols', 'venues', 'sources', 'models'] as const;

@@ -2,7 +2,7 @@ import { QueryEditorProps } from '@grafana/data';
 import { Combobox, InlineField, InlineFieldRow, InlineSwitch, Input, RadioButtonGroup } from '@grafana/ui';
 import { useId, useMemo } from 'react';
 import type { RcasDataSource } from '../datasource';
-import { figures, List, ofOneCoin, ofRule, ofWindows, QueryType, queryTypes, RcasOptions, RcasQuery } from '../types';
+import { figures, List, ofOneCoin, ofRule, ofWindows, QueryType, queryTypes, RcasOptions, RcasQuery, voices } from '../types';
 
 type Props = QueryEditorProps<RcasDataSource, RcasQuery, RcasOptions>;
 
@@ -56,8 +56,13 @@ export function QueryEditor({ datasource, query, onChange, onRunQuery }: Props) 
       </InlineFieldRow>
       <InlineFieldRow>
         {hasVenue(query) && <Choose {...shared} datasource={datasource} list="venues" field="venue" name="Venue" all="all" />}
-        {hasPosts(type) && <Choose {...shared} datasource={datasource} list="sources" field="source" name="Network" all="all" />}
+        {(hasPosts(type) || hasNetwork(query)) && <Choose {...shared} datasource={datasource} list="sources" field="source" name="Network" all="all" />}
         {hasPosts(type) && <Choose {...shared} datasource={datasource} list="models" field="model" name="Model" all="active" />}
+        {hasPosts(type) && (
+          <InlineField label="Who" tooltip="Whose posts count">
+            <Combobox width={16} id={`${id}-who`} createCustomValue options={voices} value={query.who ?? 'people'} onChange={({ value }) => change({ who: value })} />
+          </InlineField>
+        )}
         {hasPosts(type) && (
           <InlineField label="Reposts" tooltip="Whether reposts and repeated texts count">
             <InlineSwitch id={`${id}-reposts`} value={query.repeats === 'true'} onChange={(e) => change({ repeats: String(e.currentTarget.checked) })} />
@@ -87,6 +92,9 @@ const hasVenue = ({ queryType, live }: RcasQuery) =>
   queryType === 'candles' || queryType === 'mood_price' || queryType === 'lead_lag' || ofRule.has(queryType) || (queryType === 'live' && live !== 'sentiments');
 
 const hasPosts = (type?: QueryType) => type === 'mood' || type === 'mood_price' || type === 'lead_lag' || ofRule.has(type);
+
+/** Words and live sentiments are of one network or of all, whatever the model. */
+const hasNetwork = ({ queryType, live }: RcasQuery) => queryType === 'terms' || queryType === 'trending_terms' || (queryType === 'live' && live === 'sentiments');
 
 interface Shared {
   id: string;

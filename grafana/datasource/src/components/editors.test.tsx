@@ -18,8 +18,8 @@ function edit(query: Partial<RcasQuery>) {
 describe('the query editor', () => {
   it.each([
     ['candles', ['Coin', 'Window', 'Venue', 'Fill gaps'], ['Threshold', 'Network']],
-    ['divergence', ['Coin', 'Window', 'Venue', 'Network', 'Threshold', 'Baseline', 'Lasting'], ['Fill gaps']],
-    ['terms', ['Coin', 'Words'], ['Window', 'Venue']],
+    ['divergence', ['Coin', 'Window', 'Venue', 'Network', 'Who', 'Threshold', 'Baseline', 'Lasting'], ['Fill gaps']],
+    ['terms', ['Coin', 'Words', 'Network'], ['Window', 'Venue', 'Who']],
     ['feed_health', [], ['Coin', 'Window', 'Venue', 'Network']],
     ['live', ['Coin', 'Values', 'Venue'], ['Window', 'Threshold']],
   ] as const)('of %s shows what counts there', (queryType, shown, hidden) => {
