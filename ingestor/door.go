@@ -33,6 +33,8 @@ type DoorConfig struct {
 	Now func() time.Time
 	// Clock hears the times of live feeds. Nil: nobody asks whose clock is wrong.
 	Clock *Clock
+	// Pseudonyms stand in the place of authors' names in what enters. Nil: names do.
+	Pseudonyms *Pseudonyms
 	// Room returns an error as long as there is no room for more: sources wait, before the disk is full and the database stops. It is asked
 	// for every message. Nil: there always is.
 	Room func() error
@@ -107,6 +109,7 @@ func (d *Door) Tweet(ctx context.Context, t *market.Tweet) error {
 		return nil
 	}
 	t.Lang = d.cfg.Detect(t.Text, t.Lang)
+	d.cfg.Pseudonyms.hide(t)
 	if err := d.wait(ctx); err != nil {
 		return err
 	}
@@ -148,7 +151,9 @@ func (d *Door) Delete(ctx context.Context, source, id string) error {
 	d.Count(source, eventDeleted, 1)
 	d.publishing.Lock()
 	defer d.publishing.Unlock()
-	return d.publisher.Tweet(ctx, &market.Tweet{Source: source, ID: id, Deleted: true, ReceivedAt: d.cfg.Now().UTC()})
+	deletion := &market.Tweet{Source: source, ID: id, Deleted: true, ReceivedAt: d.cfg.Now().UTC()}
+	d.cfg.Pseudonyms.hide(deletion)
+	return d.publisher.Tweet(ctx, deletion)
 }
 
 // roomCheck is how often a source that waits asks again.

@@ -377,26 +377,7 @@ func TestWindowsEqualRawRows(t *testing.T) {
 		}
 	}
 	require.NoError(t, s.RefreshWindows(t.Context()))
-	for view, width := range map[string]string{"1m": "1 minute", "1h": "1 hour", "1d": "1 day"} {
-		storetest.RequireNone(t, s, `
-			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, venue, min(time) AS open_time, max(time) AS close_time,
-			        first(price, time) AS open, max(price) AS high, min(price) AS low, last(price, time) AS close,
-			        sum(volume) AS volume, count(*) AS trades FROM prices GROUP BY 1, 2, 3)
-			SELECT * FROM raw FULL JOIN prices_`+view+` w USING (bucket, symbol, venue)
-			WHERE (raw.open, raw.high, raw.low, raw.close, raw.trades, raw.open_time, raw.close_time)
-			      IS DISTINCT FROM (w.open, w.high, w.low, w.close, w.trades, w.open_time, w.close_time)
-			   OR abs(raw.volume - w.volume) > 1e-9`, width)
-		storetest.RequireNone(t, s, `
-			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, repeat, coalesce(kind, 'person') AS kind, count(*) AS posts, count(score) AS judged,
-			        sum(score::float8) AS sum_score, sum(weight::float8) FILTER (WHERE score IS NOT NULL) AS sum_weight
-			        FROM sentiments GROUP BY 1, 2, 3, 4)
-			SELECT * FROM raw FULL JOIN mood_`+view+` w USING (bucket, symbol, repeat, kind)
-			WHERE (raw.posts, raw.judged) IS DISTINCT FROM (w.posts, w.judged)
-			   OR abs(raw.sum_score - w.sum_score) > 1e-9 OR abs(raw.sum_weight - w.sum_weight) > 1e-9`, width)
-	}
-	storetest.RequireNone(t, s, `
-		SELECT * FROM (SELECT time_bucket('1 hour', bucket) AS bucket, symbol, term, sum(n) AS n FROM term_counts GROUP BY 1, 2, 3) raw
-		FULL JOIN term_counts_1h w USING (bucket, symbol, term) WHERE raw.n IS DISTINCT FROM w.n`)
+	storetest.RequireWindows(t, s)
 }
 
 func unique(posts []store.ScoredPost) []store.ScoredPost {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,9 +22,13 @@ import (
 // maxPayload admits the longest post (128 KiB of text, six-fold when every byte is escaped) with room for its other fields.
 const maxPayload = 1 << 20
 
+// ErrLocked is wrapped by the error of [Open] when the server of another process stores in the directory.
+var ErrLocked = errors.New("in use by another RCAS")
+
 // own is a NATS server inside this process. It is started anew when its disk could not be written and can be again.
 type own struct {
 	options *server.Options
+	lock    *os.File // of the directory
 	log     *slog.Logger
 
 	running sync.Mutex
@@ -60,9 +65,13 @@ func startServer(cfg Config) (*own, string, error) {
 			options.Port = server.RANDOM_PORT
 		}
 	}
-	o := &own{options: options, log: cfg.Log, ended: make(chan struct{})}
-	if err := o.start(); err != nil {
+	lock, err := lockDir(options.StoreDir)
+	if err != nil {
 		return nil, "", err
+	}
+	o := &own{options: options, lock: lock, log: cfg.Log, ended: make(chan struct{})}
+	if err := o.start(); err != nil {
+		return nil, "", errors.Join(err, lock.Close())
 	}
 	if cfg.Listen == "" {
 		return o, "nats://" + options.Authorization + "@in-process", nil
@@ -70,6 +79,26 @@ func startServer(cfg Config) (*own, string, error) {
 	address := o.server.Addr().(*net.TCPAddr)
 	options.Port = address.Port // where others find it again
 	return o, "nats://" + options.Authorization + "@" + address.String(), nil
+}
+
+// lockDir takes the lock of a directory, until the file is closed. NATS has none: two servers on one directory write over each other's
+// messages in silence.
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the stream's directory: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the stream's directory: %w", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, errors.Join(fmt.Errorf("the directory %s is %w: stop that one, or choose another directory", dir, ErrLocked), file.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), file.Close())
+	}
+	return file, nil
 }
 
 func (o *own) start() error {
@@ -113,6 +142,7 @@ func (o *own) close() {
 	close(o.ended)
 	o.mending.Wait()
 	o.stop()
+	_ = o.lock.Close()
 }
 
 // serverLog hears what the server inside the process complains of. What is no trouble of its disk, RCAS notices by itself.

@@ -54,6 +54,9 @@ func (s *settings) openFor(ctx context.Context, readOnly bool) (*app, error) {
 // stopping, or asking a short question.
 const startPatience = 30 * time.Second
 
+// lockInterval is how often it is tried meanwhile.
+const lockInterval = 50 * time.Millisecond
+
 // openStore opens the database only.
 func (s *settings) openStore(ctx context.Context) (*app, error) {
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
@@ -145,11 +148,20 @@ func (a *app) openStream(ctx context.Context, readOnly bool) error {
 	cfg := a.settings.nats.config()
 	cfg.Dir, cfg.Listen, cfg.ReadOnly = a.settings.dataDir, "127.0.0.1:0", readOnly
 	cfg.OnDead, cfg.Metrics, cfg.Log = a.countDead, a.settings.metrics, a.settings.log
-	endpoint, err := a.settings.running()
-	if cfg.URL == "" && !a.servesDatabase() && err == nil && endpoint.NATS != "" {
-		cfg.URL = endpoint.NATS
+	var err error
+	for deadline := time.Now().Add(startPatience); ; {
+		if a.stream, err = stream.Open(ctx, cfg); !errors.Is(err, stream.ErrLocked) {
+			break
+		}
+		if endpoint, findErr := a.settings.running(); findErr == nil && endpoint.NATS != "" {
+			cfg.URL = endpoint.NATS
+		} else if ctx.Err() != nil || time.Now().After(deadline) {
+			return errors.Join(err, findErr)
+		} else {
+			time.Sleep(lockInterval)
+		}
 	}
-	if a.stream, err = stream.Open(ctx, cfg); err != nil {
+	if err != nil {
 		return err
 	}
 	if a.servesDatabase() || a.stream.Serving() {
@@ -185,7 +197,9 @@ func (a *app) share() error {
 		return err
 	}
 	a.shared = a.settings.endpointFile()
-	if err := os.WriteFile(a.shared, text, 0o600); err != nil {
+	// Whole or not at all: others read it at any time.
+	partial := fmt.Sprintf("%s.%d", a.shared, e.PID)
+	if err := errors.Join(os.WriteFile(partial, text, 0o600), os.Rename(partial, a.shared)); err != nil {
 		return fmt.Errorf("tell other commands where the database is: %w", err)
 	}
 	return nil
@@ -225,7 +239,11 @@ func (a *app) Close() error {
 }
 
 // door opens the way into the stream for sources. clock is nil where what they bring may be of any time.
-func (a *app) door(clock *ingestor.Clock) *ingestor.Door {
+func (a *app) door(ctx context.Context, clock *ingestor.Clock) (*ingestor.Door, error) {
+	pseudonyms, err := a.pseudonyms(ctx)
+	if err != nil {
+		return nil, err
+	}
 	known := map[string]bool{}
 	for _, asset := range a.settings.file.Assets {
 		known[asset.Symbol] = true
@@ -233,6 +251,6 @@ func (a *app) door(clock *ingestor.Clock) *ingestor.Door {
 	return ingestor.NewDoor(ingestor.DoorConfig{
 		Stream: a.stream, Matcher: market.NewMatcher(a.settings.file.Assets), Detect: detectLanguage,
 		KeepUnmapped: a.settings.file.KeepUnmapped, Known: func(symbol string) bool { return known[symbol] },
-		Now: time.Now, Clock: clock, Room: a.room(), Metrics: a.settings.metrics, Log: a.settings.log,
-	})
+		Now: time.Now, Clock: clock, Pseudonyms: pseudonyms, Room: a.room(), Metrics: a.settings.metrics, Log: a.settings.log,
+	}), nil
 }

@@ -177,12 +177,7 @@ func startLive(t *testing.T, w *world, config, dir string) *live {
 		l.ended <- err
 	}()
 	t.Cleanup(func() { _ = l.cmd.Process.Kill() })
-	// Whoever asks before it serves would open the database in its stead.
-	require.Eventually(t, func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "serving.json"))
-		var e endpoint
-		return len(l.ended) > 0 || err == nil && json.Unmarshal(text, &e) == nil && e.PID == l.cmd.Process.Pid
-	}, 4*time.Minute, 10*time.Millisecond, "rcas up does not serve")
+	waitServing(t, dir, l.cmd.Process.Pid, l.ended)
 	return l
 }
 

@@ -19,10 +19,19 @@ func main() {
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(768 << 20)
 	}
-	// The first signal ends the work in order; a second one ends the process.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	os.Exit(run(untilSignal(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+}
+
+// untilSignal ends with the first signal, which ends the work in order; a second one ends the process. A terminal that is closed (SIGHUP)
+// is one too, unless nohup has the process ignore it.
+func untilSignal() context.Context {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	return ctx
 }
 
 // run executes one command line and returns the exit code.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,9 +23,10 @@ const beRcas = "TEST_BINARY_IS_RCAS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beRcas) != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+		os.Exit(run(untilSignal(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
+	}
+	if where := os.Getenv(beNATS); where != "" {
+		os.Exit(serveNATS(where))
 	}
 	os.Exit(m.Run())
 }

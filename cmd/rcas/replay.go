@@ -186,7 +186,11 @@ func (a *app) replay(ctx context.Context, cfg archive.Config, scoring scoringFla
 	}
 	bar := newProgress(terminal, "replay")
 	cfg.Progress = func(done, total int64) { bar.update(done, total, "reading") }
-	source, door := archive.New(cfg), a.door(nil)
+	source := archive.New(cfg)
+	door, err := a.door(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	worked := make(chan error, 1)

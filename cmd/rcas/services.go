@@ -85,9 +85,8 @@ scorer, and the embedded database's jobs. What is left in the stream from before
 	scoring.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "running", func(a *app) (pipeline, error) {
-			built, err := sources.build(a)
-			p := pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: a.door(a.clock)}
-			return p, err
+			built, door, err := sources.open(cmd.Context(), a)
+			return pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: door}, err
 		})
 	}
 	return cmd
@@ -105,8 +104,8 @@ stream into the database. Any number may run; let each read other sources.`,
 	sources.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "ingesting", func(a *app) (pipeline, error) {
-			built, err := sources.build(a)
-			return pipeline{write: true, sources: built, door: a.door(a.clock)}, err
+			built, door, err := sources.open(cmd.Context(), a)
+			return pipeline{write: true, sources: built, door: door}, err
 		})
 	}
 	return cmd

@@ -48,6 +48,8 @@ type file struct {
 	Sources map[string]sourceConfig `yaml:"sources"`
 	// KeepUnmapped stores posts that speak of no known coin instead of dropping them.
 	KeepUnmapped bool `yaml:"keep_unmapped"`
+	// Authors says what stands for authors in the database: names, or hashed.
+	Authors authorsConfig `yaml:"authors"`
 	// Keep says how long raw rows are kept.
 	Keep keepConfig `yaml:"keep"`
 	// Alerts is the rule by which divergences become alerts.
@@ -72,7 +74,7 @@ func (c alertsConfig) rule() alert.Rule {
 // variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
 var variables = []string{
 	"RCAS_DATABASE_PASSWORD", "RCAS_NATS_PASSWORD", "RCAS_NATS_TOKEN", "RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID",
-	"RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL", "RCAS_WEBHOOK_INSIDE",
+	"RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL", "RCAS_WEBHOOK_INSIDE", "RCAS_AUTHORS_KEY",
 	"RCAS_ONNXRUNTIME_LIB", "RCAS_TEST_DATABASE_URL", "RCAS_BENCH_DATABASE_URL",
 	"RCAS_FEED_RECORDINGS", "RCAS_DEMO",
 }
@@ -218,6 +220,9 @@ func (s *settings) readFile() error {
 	}
 	if err := s.file.Keep.keep().Validate(); err != nil {
 		return fmt.Errorf("configuration %s: keep: %w", s.configFile, err)
+	}
+	if err := s.file.Authors.validate(); err != nil {
+		return fmt.Errorf("configuration %s: authors: %w", s.configFile, err)
 	}
 	if len(s.file.Assets) == 0 {
 		s.file.Assets, err = market.DefaultAssets()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -292,6 +293,16 @@ func (f *sourceFlags) build(a *app) ([]ingestor.Source, error) {
 		sources = append(sources, source)
 	}
 	return sources, nil
+}
+
+// open makes the sources, and the door that they read into.
+func (f *sourceFlags) open(ctx context.Context, a *app) ([]ingestor.Source, *ingestor.Door, error) {
+	sources, err := f.build(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	door, err := a.door(ctx, a.clock)
+	return sources, door, err
 }
 
 // configs are the sources that flags and file name.

@@ -29,9 +29,15 @@ func New(t testing.TB) *store.Store {
 	if native := os.Getenv(Variable); native != "" {
 		return open(t, store.Config{URL: createDatabase(t, native)}, true)
 	}
+	return NewIn(t, t.TempDir())
+}
+
+// NewIn is New on the embedded database, in a directory that the test has its own plans for.
+func NewIn(t testing.TB, dir string) *store.Store {
+	t.Helper()
 	template, err := makeTemplate()
 	require.NoError(t, err)
-	return open(t, store.Config{Dir: t.TempDir(), Template: template}, false)
+	return open(t, store.Config{Dir: dir, Template: template}, false)
 }
 
 // Unmigrated is New without the schema.
@@ -128,4 +134,29 @@ func RequireNone(t testing.TB, s *store.Store, sql string, args ...any) {
 	if len(rows) > 0 {
 		require.Failf(t, "rows that should not be", "%d rows, the first: %v", len(rows), rows[0])
 	}
+}
+
+// RequireWindows fails where a window says something else than its raw rows.
+func RequireWindows(t testing.TB, s *store.Store) {
+	t.Helper()
+	for view, width := range map[string]string{"1m": "1 minute", "1h": "1 hour", "1d": "1 day"} {
+		RequireNone(t, s, `
+			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, venue, min(time) AS open_time, max(time) AS close_time,
+			        first(price, time) AS open, max(price) AS high, min(price) AS low, last(price, time) AS close,
+			        sum(volume) AS volume, count(*) AS trades FROM prices GROUP BY 1, 2, 3)
+			SELECT * FROM raw FULL JOIN prices_`+view+` w USING (bucket, symbol, venue)
+			WHERE (raw.open, raw.high, raw.low, raw.close, raw.trades, raw.open_time, raw.close_time)
+			      IS DISTINCT FROM (w.open, w.high, w.low, w.close, w.trades, w.open_time, w.close_time)
+			   OR abs(raw.volume - w.volume) > 1e-9`, width)
+		RequireNone(t, s, `
+			WITH raw AS (SELECT time_bucket($1::interval, time) AS bucket, symbol, repeat, coalesce(kind, 'person') AS kind, count(*) AS posts, count(score) AS judged,
+			        sum(score::float8) AS sum_score, sum(weight::float8) FILTER (WHERE score IS NOT NULL) AS sum_weight
+			        FROM sentiments GROUP BY 1, 2, 3, 4)
+			SELECT * FROM raw FULL JOIN mood_`+view+` w USING (bucket, symbol, repeat, kind)
+			WHERE (raw.posts, raw.judged) IS DISTINCT FROM (w.posts, w.judged)
+			   OR abs(raw.sum_score - w.sum_score) > 1e-9 OR abs(raw.sum_weight - w.sum_weight) > 1e-9`, width)
+	}
+	RequireNone(t, s, `
+		SELECT * FROM (SELECT time_bucket('1 hour', bucket) AS bucket, symbol, term, sum(n) AS n FROM term_counts GROUP BY 1, 2, 3) raw
+		FULL JOIN term_counts_1h w USING (bucket, symbol, term) WHERE raw.n IS DISTINCT FROM w.n`)
 }
