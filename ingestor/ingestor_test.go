@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"rcas/ingestor"
@@ -160,6 +161,40 @@ func TestWriterHonoursDeletionsAndSetsRubbishAside(t *testing.T) {
 	var dead []string
 	require.NoError(t, s.DeadLetters(t.Context(), func(l stream.DeadLetter) bool { dead = append(dead, l.Subject); return true }))
 	require.ElementsMatch(t, []string{"tweets.rubbish", "prices.rubbish"}, dead)
+}
+
+// What is purged before it is stored is told, and nothing else is.
+func TestPurgeIsTold(t *testing.T) {
+	t.Parallel()
+	s, db := openStream(t), storetest.New(t)
+	door := newDoor(t, s, nil)
+	publish := func(ids ...string) {
+		for _, id := range ids {
+			require.NoError(t, door.Tweet(t.Context(), &market.Tweet{Source: "test", ID: id, Time: noon, Text: "bitcoin"}))
+		}
+		require.NoError(t, door.Flush(t.Context()))
+	}
+	missing := func() int64 {
+		return storetest.Value[int64](t, db, `SELECT coalesce(sum(n), 0)::bigint FROM pipeline_counts WHERE event = $1`, store.EventMissing)
+	}
+	publish("1", "2")
+	require.NoError(t, s.Conn().Publish("tweets.rubbish", []byte(`{`))) // set aside, and not missing
+	require.NoError(t, s.Conn().Flush())
+	written(t, s, db)
+	written(t, s, db)
+	require.Zero(t, missing())
+
+	publish("3", "4", "5")
+	js, err := jetstream.New(s.Conn())
+	require.NoError(t, err)
+	tweets, err := js.Stream(t.Context(), stream.Tweets)
+	require.NoError(t, err)
+	require.NoError(t, tweets.Purge(t.Context()))
+	publish("6")
+	written(t, s, db)
+	written(t, s, db)
+	require.EqualValues(t, 3, missing())
+	require.Equal(t, [][]any{{"1"}, {"2"}, {"6"}}, storetest.Rows(t, db, `SELECT id FROM tweets ORDER BY id`))
 }
 
 // A cursor is saved, and a sender told that all is safe, only once the stream's disk has what it covers.

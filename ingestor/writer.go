@@ -2,8 +2,10 @@ package ingestor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +31,7 @@ type Writer struct {
 	Log     *slog.Logger
 
 	deletions chan struct{} // holds one when some were remembered
+	made      sync.Map      // when each stream was made, by its name
 }
 
 // Run writes until ctx ends.
@@ -36,8 +39,18 @@ func (w *Writer) Run(ctx context.Context) error {
 	w.deletions = make(chan struct{}, 1)
 	w.deletions <- struct{}{} // an earlier run may have left some
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return w.Stream.Consume(ctx, stream.Tweets, stream.Writer, tweetBatch, w.tweets) })
-	group.Go(func() error { return w.Stream.Consume(ctx, stream.Prices, stream.Writer, priceBatch, w.prices) })
+	for name, part := range map[string]struct {
+		batch  stream.Batch
+		handle stream.Handler
+	}{stream.Tweets: {tweetBatch, w.tweets}, stream.Prices: {priceBatch, w.prices}} {
+		group.Go(func() error {
+			if w.compare(ctx, name) != nil {
+				return nil // ctx has ended
+			}
+			group.Go(func() error { w.watchPosition(ctx, name); return nil })
+			return w.Stream.Consume(ctx, name, stream.Writer, part.batch, w.noting(name, part.handle))
+		})
+	}
 	group.Go(func() error { w.sweepDeletions(ctx); return nil })
 	err := group.Wait()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepGrace)
@@ -46,6 +59,72 @@ func (w *Writer) Run(ctx context.Context) error {
 		w.Log.Warn("deletions are left for the next run", "error", err)
 	}
 	return err
+}
+
+// positionCheck is how often what the stream was told is stored is compared with what is.
+const positionCheck = time.Minute
+
+// watchPosition compares until ctx ends.
+func (w *Writer) watchPosition(ctx context.Context, name string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(positionCheck):
+			_ = w.compare(ctx, name)
+		}
+	}
+}
+
+// compare tells of messages that were acknowledged and are not in the database, because it was restored from an earlier time, or the stream
+// was purged. It tries until it knows, or ctx ends.
+func (w *Writer) compare(ctx context.Context, name string) error {
+	failing := w.Metrics.Fault(w.Log, "cannot compare the stream with what is stored; trying again", "stream", name)
+	for {
+		at, err := w.Stream.Position(ctx, name, stream.Writer)
+		var missing *store.Missing
+		if err == nil {
+			missing, err = w.Store.CheckPosition(ctx, store.StreamPosition(at))
+		}
+		if err == nil {
+			failing.Over()
+			w.made.Store(name, at.Made)
+			if missing != nil {
+				w.Log.Error("the database lacks messages that were acknowledged: it was restored from an earlier time, or the stream was purged; "+
+					"what no source reads again by its cursor must be replayed", "stream", name, "messages", missing.To-missing.From+1,
+					"from", missing.From, "to", missing.To, "stored_until", missing.Since)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failing.Failed(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(sweepRetry):
+		}
+	}
+}
+
+// noting notes the stream's position when a batch is done with.
+func (w *Writer) noting(name string, handle stream.Handler) stream.Handler {
+	return func(ctx context.Context, batch []*stream.Message) error {
+		err := handle(ctx, batch)
+		if err != nil && !(errors.Is(err, stream.ErrPoison) && len(batch) == 1) { // which is set aside now
+			return err
+		}
+		made, _ := w.made.Load(name)
+		at := store.StreamPosition{Stream: name, Made: made.(time.Time)}
+		for _, m := range batch {
+			at.Sequence = max(at.Sequence, m.Sequence)
+		}
+		if saveErr := w.Store.SavePosition(ctx, at); saveErr != nil {
+			return saveErr
+		}
+		return err
+	}
 }
 
 func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
@@ -64,7 +143,7 @@ func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
 	}
 	if len(posts) > 0 {
 		if _, err := w.Store.InsertTweets(ctx, posts); err != nil {
-			return poison(err)
+			return marked(err)
 		}
 		for _, t := range posts {
 			w.Metrics.Fresh(telemetry.StageStored, t.ReceivedAt)
@@ -72,7 +151,7 @@ func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {
 	}
 	for source, ids := range deletions {
 		if err := w.Store.RememberDeletions(ctx, source, ids); err != nil {
-			return poison(err)
+			return marked(err)
 		}
 		w.remembered()
 	}
@@ -140,7 +219,7 @@ func (w *Writer) prices(ctx context.Context, batch []*stream.Message) error {
 		return nil
 	}
 	if _, err := w.Store.InsertPrices(ctx, prices); err != nil {
-		return poison(err)
+		return marked(err)
 	}
 	for _, p := range prices {
 		w.Metrics.Fresh(telemetry.StageStored, p.ReceivedAt)
@@ -148,10 +227,13 @@ func (w *Writer) prices(ctx context.Context, batch []*stream.Message) error {
 	return nil
 }
 
-// poison marks an error of the data, so that the stream finds the message it lies in.
-func poison(err error) error {
-	if err != nil && store.IsDataError(err) {
+// marked says of an error of the database what the stream is to do with the batch.
+func marked(err error) error {
+	switch {
+	case store.IsDataError(err):
 		return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+	case store.IsTooMuch(err):
+		return fmt.Errorf("%w: %w", stream.ErrTooMuch, err)
 	}
 	return err
 }

@@ -232,10 +232,12 @@ func (s *Service) score(ctx context.Context, batch []*stream.Message) error {
 		return err
 	}
 	stored, err := s.Store.InsertSentiments(ctx, s.model.Name(), posts)
-	if err != nil {
-		if store.IsDataError(err) {
-			return fmt.Errorf("%w: %w", stream.ErrPoison, err)
-		}
+	switch {
+	case store.IsDataError(err):
+		return fmt.Errorf("%w: %w", stream.ErrPoison, err)
+	case store.IsTooMuch(err):
+		return fmt.Errorf("%w: %w", stream.ErrTooMuch, err)
+	case err != nil:
 		return err
 	}
 	for i := range stored.Added {

@@ -19,6 +19,8 @@ const (
 	codeTooMany   = "53300" // connections
 	codeLimit     = "53400"
 	codeBusy      = "55P03"
+	codeMemory    = "53200"
+	codeCancelled = "57014" // by a timeout of the server, or by hand
 	codeInvalid   = "22023" // parameter value
 )
 
@@ -32,6 +34,10 @@ func IsDataError(err error) bool {
 	}
 	return pgErr.Code == codeLimit || slices.Contains([]string{"22", "23", "54"}, pgErr.Code[:min(2, len(pgErr.Code))])
 }
+
+// IsTooMuch tells whether the database could not do so much at once: it ran out of memory, or of the time that it gives a statement. Less
+// at once may pass.
+func IsTooMuch(err error) bool { return hasCode(err, codeMemory) || hasCode(err, codeCancelled) }
 
 func isForbidden(err error) bool { return hasCode(err, codeForbidden) }
 

@@ -45,6 +45,14 @@ func TestWhatIsTheDatas(t *testing.T) {
 	require.True(t, store.IsDataError(err), "more than TimescaleDB unpacks at once: %v", err)
 	_, err = s.Pool().Exec(t.Context(), `SELECT 1/0`)
 	require.True(t, store.IsDataError(err))
+	if !s.Embedded() { // whose one backend knows no timeouts
+		_, err = s.Pool().Exec(t.Context(), `SET LOCAL statement_timeout = 1; SELECT pg_sleep(1)`)
+		require.True(t, store.IsTooMuch(err), "%v", err)
+	}
+	for code, tooMuch := range map[string]bool{"57014": true, "53200": true, "53100": false, "57P01": false} {
+		require.Equal(t, tooMuch, store.IsTooMuch(&pgconn.PgError{Code: code}), code)
+		require.False(t, store.IsDataError(&pgconn.PgError{Code: code}), code)
+	}
 	for _, code := range []string{"08006", "25006", "40P01", "42P01", "53100", "53300", "57P01"} {
 		require.False(t, store.IsDataError(&pgconn.PgError{Code: code}), code)
 	}

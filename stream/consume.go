@@ -17,8 +17,9 @@ import (
 type Message struct {
 	Subject string
 	Data    []byte
-	// Stored is when the stream took the message.
-	Stored time.Time
+	// Stored is when the stream took the message, and Sequence its number there.
+	Stored   time.Time
+	Sequence uint64
 
 	msg  jetstream.Msg
 	dead error
@@ -34,12 +35,15 @@ func (m *Message) Killed() error { return m.dead }
 // that it killed go to the DEAD stream.
 //
 // An error that wraps [ErrPoison] means that some message of the batch can't be stored: the batch is halved until the message is
-// found and set aside. Any other error means that the handler itself can't work now (the database is away): the batch is tried
+// found and set aside. One that wraps [ErrTooMuch] has the batch halved too, and a message alone tried again. Any other error means that the handler itself can't work now (the database is away): the batch is tried
 // again, with back-off, until it works.
 type Handler func(ctx context.Context, batch []*Message) error
 
 // ErrPoison marks an error that lies in the messages, not in the machinery: see [Handler].
 var ErrPoison = errors.New("a message of the batch can't be stored")
+
+// ErrTooMuch marks an error of a batch that may pass in parts, where nothing is known against its messages: see [Handler].
+var ErrTooMuch = errors.New("the batch is too much at once")
 
 // Batch says when a batch is complete: at Size messages or when its first message is Age old, whichever comes first.
 type Batch struct {
@@ -172,7 +176,7 @@ func (w *worker) fetch(ctx context.Context) ([]*Message, error) {
 	for msg := range incoming.Messages() {
 		m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
 		if meta, err := msg.Metadata(); err == nil {
-			m.Stored = meta.Timestamp
+			m.Stored, m.Sequence = meta.Timestamp, meta.Sequence.Stream
 		}
 		batch = append(batch, m)
 	}
@@ -199,9 +203,8 @@ func (w *worker) process(ctx context.Context, batch []*Message) {
 			batch[0].Kill(err)
 			w.settle(ctx, batch)
 			return
-		case errors.Is(err, ErrPoison):
-			w.process(ctx, batch[:len(batch)/2])
-			w.process(ctx, batch[len(batch)/2:])
+		case errors.Is(err, ErrPoison), errors.Is(err, ErrTooMuch) && len(batch) > 1:
+			w.halve(ctx, batch)
 			return
 		case ctx.Err() != nil:
 			return
@@ -217,23 +220,37 @@ func (w *worker) process(ctx context.Context, batch []*Message) {
 	}
 }
 
+// halve brings the halves of a batch to their ends, one after the other.
+func (w *worker) halve(ctx context.Context, batch []*Message) {
+	first, second := batch[:len(batch)/2], batch[len(batch)/2:]
+	waited := underWork(second)
+	w.process(ctx, first)
+	waited()
+	w.process(ctx, second)
+}
+
 // attempt handles the batch while telling the stream that it is being worked on.
 func (w *worker) attempt(ctx context.Context, batch []*Message) error {
-	done := make(chan struct{})
-	defer close(done)
+	defer underWork(batch)()
+	return w.handle(ctx, batch)
+}
+
+// underWork tells the stream that the batch is being worked on, until the function that it returns is called.
+func underWork(batch []*Message) (done func()) {
+	ended := make(chan struct{})
 	go func() {
 		ticker := time.NewTicker(ackWait / 3)
 		defer ticker.Stop()
 		for {
 			select {
-			case <-done:
+			case <-ended:
 				return
 			case <-ticker.C:
 				inProgress(batch)
 			}
 		}
 	}()
-	return w.handle(ctx, batch)
+	return func() { close(ended) }
 }
 
 // settle acknowledges the batch; messages killed by the handler first go to the DEAD stream. An acknowledgement that gets

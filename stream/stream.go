@@ -189,6 +189,27 @@ func (s *Stream) size(ctx context.Context, name string) (Size, error) {
 	return Size{name, state.Msgs, state.Bytes}, nil
 }
 
+// Position is how far a consumer has acknowledged a stream without a gap.
+type Position struct {
+	Stream string
+	// Made is when the stream was made: its numbers mean nothing in another one of its name.
+	Made     time.Time
+	Sequence uint64
+}
+
+// Position tells how far a consumer is.
+func (s *Stream) Position(ctx context.Context, streamName, consumer string) (Position, error) {
+	held, err := s.js.Stream(ctx, streamName)
+	if err != nil {
+		return Position{}, fmt.Errorf("look up stream %s: %w", streamName, plain(err))
+	}
+	c, err := held.Consumer(ctx, consumer)
+	if err != nil {
+		return Position{}, fmt.Errorf("look up consumer %s of %s: %w", consumer, streamName, plain(err))
+	}
+	return Position{streamName, held.CachedInfo().Created.UTC(), c.CachedInfo().AckFloor.Stream}, nil
+}
+
 // WaitDrained waits until every consumer has acknowledged everything that lay in the streams when it was called, calling progress (which
 // may be nil) with the number of messages still to do, summed over the consumers.
 func (s *Stream) WaitDrained(ctx context.Context, progress func(left uint64)) error {

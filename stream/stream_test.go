@@ -129,6 +129,31 @@ func TestPoisonIsFoundAndSetAside(t *testing.T) {
 	require.Empty(t, deadLetters(t, s))
 }
 
+// A database that takes no more than so much at once gets it in parts; where it takes nothing for a while, not even one message, that waits.
+func TestTooMuchAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	publish(t, s, 0, 300)
+	var stored seen
+	refused := 0
+	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error {
+		if len(batch) > 7 || len(batch) == 1 && refused < 3 {
+			if len(batch) == 1 {
+				refused++
+			}
+			return fmt.Errorf("%w: statement timeout", stream.ErrTooMuch)
+		}
+		if refused < 3 && id(batch[0]) == "0" {
+			return fmt.Errorf("%w: statement timeout", stream.ErrTooMuch)
+		}
+		stored.add(batch)
+		return nil
+	})
+	require.Len(t, stored.n, 300)
+	require.Equal(t, 3, refused)
+	require.Empty(t, deadLetters(t, s))
+}
+
 func deadLetters(t *testing.T, s *stream.Stream) []stream.DeadLetter {
 	t.Helper()
 	var letters []stream.DeadLetter

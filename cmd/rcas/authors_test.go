@@ -32,7 +32,7 @@ func TestAuthorsHashed(t *testing.T) {
 	must(t, append([]string{"replay", archive, "--config", write("rcas.yaml", "authors: hashed\n")}, hashed...)...)
 	const seen = `SELECT (SELECT count(*) FROM tweets) AS posts, (SELECT count(DISTINCT author) FROM tweets) AS authors,
 		(SELECT count(DISTINCT author_hash) FROM sentiments) AS voices,
-		(SELECT string_agg(id, ' ' ORDER BY id) FROM sentiments WHERE repeat) AS repeats, (SELECT sum(n) FROM term_counts) AS words,
+		(SELECT string_agg(id, ' ' ORDER BY id) FROM sentiments WHERE repeat) AS repeats,
 		(SELECT round(sum(sum_score)::numeric, 3) FROM mood_1h WHERE NOT repeat) AS mood`
 	want := sqlRows(t, named, seen)
 	require.NotEmpty(t, want[0]["repeats"])

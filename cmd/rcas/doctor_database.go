@@ -130,14 +130,18 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 		d.add("jobs", fine, "run by the rcas that serves this database", "")
 		return nil
 	}
-	rows, err := a.store.Pool().Query(ctx, `SELECT j.proc_name || ' of ' || coalesce(j.hypertable_name, '') || ' (job ' || j.job_id || ')',
-		coalesce(s.last_run_status, ''), s.last_successful_finish FROM timescaledb_information.jobs AS j
+	rows, err := a.store.Pool().Query(ctx, `SELECT j.proc_name || coalesce(' of ' || j.hypertable_name, '') || ' (job ' || j.job_id || ')',
+		CASE WHEN NOT j.scheduled THEN 'stopped' WHEN s.last_run_status = 'Failed' THEN coalesce('failed: ' || e.err_message, 'failed') ELSE 'late' END,
+		nullif(s.last_successful_finish, '-infinity'), coalesce(e.err_message LIKE 'cannot drop portal %being set up', false)
+		FROM timescaledb_information.jobs AS j
 		LEFT JOIN timescaledb_information.job_stats AS s USING (job_id)
+		LEFT JOIN LATERAL (SELECT err_message FROM timescaledb_information.job_errors WHERE job_id = j.job_id ORDER BY finish_time DESC LIMIT 1) AS e ON true
 		WHERE j.job_id >= 1000 AND (s.last_run_status = 'Failed' OR NOT j.scheduled OR s.last_successful_finish > '-infinity'
 			AND s.last_successful_finish < now() - 5 * j.schedule_interval - INTERVAL '10 minutes') ORDER BY j.job_id`)
 	type ill struct {
 		Name, Status string
 		Finished     *time.Time
+		Portal       bool
 	}
 	var jobs []ill
 	if err == nil {
@@ -146,16 +150,25 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("ask for the jobs: %w", err)
 	}
-	if len(jobs) == 0 {
-		d.add("jobs", fine, "all ran when they should", "")
-	}
+	worked := 0
 	for _, j := range jobs {
+		if j.Portal {
+			worked++
+			continue
+		}
 		last := "never done"
 		if j.Finished != nil {
 			last = "last done " + ago(*j.Finished)
 		}
 		d.add("jobs", fail, fmt.Sprintf("%s: %s, %s", j.Name, j.Status, last),
-			"SELECT * FROM timescaledb_information.job_errors ORDER BY finish_time DESC tells why; SELECT alter_job(…, scheduled => true) starts one that was stopped")
+			"why stands in timescaledb_information.job_errors, for the owner of the jobs; SELECT alter_job(…, scheduled => true) starts one that was stopped")
+	}
+	if worked > 0 {
+		d.add("jobs", warn, fmt.Sprintf("%d do their work and are then told to have failed, so that they run less often: this TimescaleDB is older than "+
+			"this PostgreSQL (cannot drop portal)", worked), "install a TimescaleDB made for this minor version of PostgreSQL")
+	}
+	if len(jobs) == 0 {
+		d.add("jobs", fine, "all ran when they should", "")
 	}
 	return nil
 }
