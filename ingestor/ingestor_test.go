@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -194,6 +196,32 @@ func TestPurgeIsTold(t *testing.T) {
 	written(t, s, db)
 	written(t, s, db)
 	require.EqualValues(t, 3, missing())
+	require.Equal(t, [][]any{{"1"}, {"2"}, {"6"}}, storetest.Rows(t, db, `SELECT id FROM tweets ORDER BY id`))
+}
+
+// A database that was restored from an earlier time lacks what the stream was told is stored. That is told, once.
+func TestRestoredDatabaseIsTold(t *testing.T) {
+	t.Parallel()
+	s, dir, earlier := openStream(t), t.TempDir(), filepath.Join(t.TempDir(), "earlier")
+	door := newDoor(t, s, nil)
+	publish := func(db *store.Store, ids ...string) {
+		for _, id := range ids {
+			require.NoError(t, door.Tweet(t.Context(), &market.Tweet{Source: "test", ID: id, Time: noon, Text: "bitcoin"}))
+		}
+		require.NoError(t, door.Flush(t.Context()))
+		written(t, s, db)
+	}
+	db := storetest.NewIn(t, dir)
+	publish(db, "1", "2")
+	require.NoError(t, db.Close())
+	require.NoError(t, os.CopyFS(earlier, os.DirFS(dir)))
+	db = storetest.NewIn(t, dir)
+	publish(db, "3", "4", "5")
+	require.NoError(t, db.Close())
+	db = storetest.NewIn(t, earlier)
+	publish(db, "6")
+	written(t, s, db)
+	require.Equal(t, [][]any{{"TWEETS", int64(3)}}, storetest.Rows(t, db, `SELECT source, n FROM pipeline_counts WHERE event = $1`, store.EventMissing))
 	require.Equal(t, [][]any{{"1"}, {"2"}, {"6"}}, storetest.Rows(t, db, `SELECT id FROM tweets ORDER BY id`))
 }
 

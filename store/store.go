@@ -142,6 +142,23 @@ func (s *Store) CheckSchema() error {
 	return nil
 }
 
+// CheckSchemaStays is [Store.CheckSchema] for a process that works: a newer rcas may change the schema at any time, and what this one would
+// write then is not what the newer one expects.
+func (s *Store) CheckSchemaStays(ctx context.Context) error {
+	latest, err := migrations.Latest()
+	if err != nil {
+		return err
+	}
+	var version uint
+	if err := s.pool.QueryRow(ctx, `SELECT version FROM schema_migrations`).Scan(&version); err != nil {
+		return nil // the database is away, which others tell
+	}
+	if version != latest {
+		return fmt.Errorf("the database's schema has become version %d and this rcas works with %d; run the rcas that changed it", version, latest)
+	}
+	return nil
+}
+
 // Ended tells why the embedded database that this process serves has ended for good, or nil while it runs. Only a new process helps.
 func (s *Store) Ended() error {
 	if s.server == nil {

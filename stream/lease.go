@@ -18,7 +18,7 @@ const leases = "RCAS_LEASES"
 // The times of a lease. Whoever holds it stops leaseMargin before it may go, so that never two hold it; whoever waits for it has it
 // leaseTTL and leasePoll after the last sign of its holder, at most.
 const (
-	leaseTTL    = 8 * time.Second
+	leaseTTL    = 7 * time.Second
 	leaseMargin = 2 * time.Second
 	leaseRenew  = 1500 * time.Millisecond
 	leasePoll   = 500 * time.Millisecond

@@ -410,6 +410,12 @@ func (d *deployment) requireExact() {
 	// Where a repeat is scored before what it repeats, its words count too, for nobody could know.
 	require.Equal(d, [][]any{{"qy", n * 2, true}, {"qz", n * (batchPosts - 2) * 2, true}}, words, "words, and whether they count once")
 	storetest.RequireNone(d, d.database, `SELECT * FROM pipeline_counts WHERE event = $1`, store.EventMissing)
+	s, err := stream.Open(d.Context(), stream.Config{URL: d.natsURL, ReadOnly: true})
+	require.NoError(d, err)
+	defer s.Close()
+	dead, err := s.DeadCount(d.Context())
+	require.NoError(d, err)
+	require.EqualValues(d, d.poisoned, dead, "messages set aside")
 	storetest.RequireWindows(d, d.database)
 }
 

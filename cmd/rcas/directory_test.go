@@ -82,4 +82,3 @@ func waitServing(t *testing.T, dir string, pid int, ended <-chan error) {
 		return len(ended) > 0 || err == nil && json.Unmarshal(text, &e) == nil && e.PID == pid
 	}, 4*time.Minute, 10*time.Millisecond, "it does not serve")
 }
-

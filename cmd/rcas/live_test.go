@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +33,8 @@ type world struct {
 	trades []liveEvent
 	grown  chan struct{}
 	asked  []string // the queries with which connections to Bluesky were opened
+
+	readers, most atomic.Int32 // of Bluesky: now, and at a time
 }
 
 // liveEvent is a post or a trade.
@@ -85,6 +88,10 @@ func (w *world) bluesky(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ws.CloseNow()
+	defer w.readers.Add(-1)
+	if now := w.readers.Add(1); now > w.most.Load() {
+		w.most.Store(now)
+	}
 	from := time.Now()
 	if cursor, err := strconv.ParseInt(r.URL.Query().Get("cursor"), 10, 64); err == nil {
 		from = time.UnixMicro(cursor)

@@ -68,12 +68,34 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	if p.alerts {
 		group.Go(func() error { return alerts.Run(ctx) })
 	}
+	if p.stays {
+		group.Go(func() error { return a.watchSchema(ctx) })
+	}
 	group.Go(func() error { return a.read(ctx, p) })
 	if p.door != nil {
 		group.Go(func() error { return a.saveCounts(ctx, p.door) })
 		group.Go(func() error { return a.saveFeedStates(ctx, p.sources) })
 	}
 	return group.Wait()
+}
+
+// schemaCheck is how often a service looks whether the schema is still the one that it works with.
+const schemaCheck = 5 * time.Second
+
+// watchSchema returns an error when another version of rcas has changed the schema. What this one has not stored waits in the stream.
+func (a *app) watchSchema(ctx context.Context) error {
+	ticker := time.NewTicker(schemaCheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			if err := a.store.CheckSchemaStays(ctx); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // read runs the sources until ctx ends. One that fails for good, as when its key is no longer taken, ends alone: the others read on. The

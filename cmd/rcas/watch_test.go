@@ -196,21 +196,4 @@ func TestBackupOfTheEmbedded(t *testing.T) {
 	require.Equal(t, want, sqlRows(t, []string{"--data-dir", backup}, contents))
 	must(t, append([]string{"replay", "--data-dir", backup}, archive...)...)
 	require.Equal(t, want, sqlRows(t, []string{"--data-dir", backup}, contents))
-
-	// The database alone goes back, while the stream was told that more is stored.
-	more := filepath.Join(t.TempDir(), "more.ndjson")
-	require.NoError(t, os.WriteFile(more, []byte(`{"id":"more","time":"2021-05-04T00:00:00Z","text":"bitcoin and more of it","lang":"en"}`+"\n"), 0o600))
-	must(t, "replay", "--data-dir", dir, more)
-	want = sqlRows(t, []string{"--data-dir", dir}, contents)
-	require.NoError(t, os.RemoveAll(filepath.Join(dir, "timescaledb")))
-	require.NoError(t, os.CopyFS(filepath.Join(dir, "timescaledb"), os.DirFS(filepath.Join(backup, "timescaledb"))))
-	cmd := process(t, append([]string{"replay", "--data-dir", dir}, archive...)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	require.NoError(t, cmd.Run(), said.String())
-	require.Contains(t, said.String(), "lacks messages that were acknowledged")
-	lost := sqlRows(t, []string{"--data-dir", dir}, `SELECT sum(n) AS n FROM pipeline_counts WHERE event = 'dropped:acknowledged, not stored here'`)
-	require.EqualValues(t, 1, lost[0]["n"])
-	must(t, "replay", "--data-dir", dir, more)
-	require.Equal(t, want, sqlRows(t, []string{"--data-dir", dir}, contents))
 }
