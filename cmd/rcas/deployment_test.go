@@ -67,6 +67,7 @@ type deployment struct {
 	links             map[string]*link // "ingest database", …
 	sending           sync.Mutex       // held while a batch is under way
 	batches           atomic.Int64     // that were accepted
+	poisoned          int              // messages that cannot be stored
 	stopped, sentLast chan struct{}
 	start             time.Time
 	native            bool // the database is a server by URL, which is not the test's to stop
