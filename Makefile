@@ -44,11 +44,12 @@ lint: need-go grafana/node_modules/.package-lock.json ## vet, formatting and sta
 	$(NPM) run typecheck
 	$(NPM) run lint
 
-soak: need-go ## run 500 seeded simulations of every live feed, let two years pass over the database, and measure the signals on 1,000 series
+soak: need-go ## run 500 seeded simulations of every live feed, let two years pass over the database, measure the signals on 1,000 series, try every fault for a minute, and an hour of overload
 	@mkdir -p out
 	RCAS_SEEDS=500 RCAS_SOAK=1 $(GO) test -count=1 -timeout 90m -v -run 'Misbehaving|WithoutHistory|OnNoise|Planted|TimeMachine' \
 		./ingestor/... ./migrations ./store >out/soak.log; \
-	status=$$?; grep -E 'seeds in|lost|series|back-tests|^(FAIL|ok)' out/soak.log; exit $$status
+	status=$$?; RCAS_SOAK=1 $(GO) test -count=1 -timeout 4h -parallel 1 -v -run 'TestFaults$$|TestOverload' ./cmd/rcas >>out/soak.log || status=1; \
+	grep -E 'seeds in|lost|series|back-tests|after its end|posts accepted|^(FAIL|ok)' out/soak.log; exit $$status
 
 bench: build need-node ## measure the whole road, and its parts, on 612,288 comments
 	@$(BIN) bench

@@ -89,7 +89,12 @@ func (w *Writer) compare(ctx context.Context, name string) error {
 		if err == nil {
 			failing.Over()
 			w.made.Store(name, at.Made)
-			if missing != nil {
+			switch {
+			case missing == nil:
+			case missing.Anew:
+				w.Log.Warn("the stream is another one than before: what the old one held and nobody had stored is lost, or still there",
+					"stream", name, "stored_until", missing.Since)
+			default:
 				w.Log.Error("the database lacks messages that were acknowledged: it was restored from an earlier time, or the stream was purged; "+
 					"what no source reads again by its cursor must be replayed", "stream", name, "messages", missing.To-missing.From+1,
 					"from", missing.From, "to", missing.To, "stored_until", missing.Since)

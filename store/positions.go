@@ -35,6 +35,8 @@ type Missing struct {
 	From, To uint64
 	// Since is when the last one before them was stored.
 	Since time.Time
+	// Anew says that it is not known how many: the stream is another one than that of before.
+	Anew bool
 }
 
 // CheckPosition compares what a consumer has acknowledged with what was noted here. Where that is less, the database was restored from an
@@ -47,7 +49,10 @@ func (s *Store) CheckPosition(ctx context.Context, p StreamPosition) (*Missing, 
 			Scan(&have, &m.Since)
 		if errors.Is(err, pgx.ErrNoRows) { // a stream that nobody has noted yet begins here
 			have = int64(p.Sequence)
-		} else if err != nil {
+			err = tx.QueryRow(ctx, `SELECT count(*) > 0, coalesce(max(stored_at), now()) FROM stream_positions WHERE stream = $1`, p.Stream).
+				Scan(&m.Anew, &m.Since)
+		}
+		if err != nil {
 			return err
 		}
 		m.From, m.To = uint64(have)+1, p.Sequence
@@ -61,7 +66,7 @@ func (s *Store) CheckPosition(ctx context.Context, p StreamPosition) (*Missing, 
 	if err != nil {
 		return nil, wrap(fmt.Sprintf("compare %s with what is stored", p.Stream), err)
 	}
-	if m.From > m.To {
+	if m.From > m.To && !m.Anew {
 		return nil, nil
 	}
 	return &m, nil

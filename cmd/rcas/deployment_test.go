@@ -278,14 +278,16 @@ func (p *part) kill() {
 func (p *part) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
 // address is where ingest takes posts, or "" while it does not.
-func (d *deployment) address() string {
-	text := d.ingest.log.String()
-	at := strings.LastIndex(text, `"taking posts and prices"`)
+func (d *deployment) address() string { return pushAddress(d.ingest.log.String()) }
+
+// pushAddress finds in a log where posts were taken last.
+func pushAddress(log string) string {
+	at := strings.LastIndex(log, `"taking posts and prices"`)
 	if at < 0 {
 		return ""
 	}
 	var line struct{ Address string }
-	record, _, _ := strings.Cut(text[strings.LastIndex(text[:at], "\n")+1:], "\n")
+	record, _, _ := strings.Cut(log[strings.LastIndex(log[:at], "\n")+1:], "\n")
 	if json.Unmarshal([]byte(record), &line) != nil {
 		return ""
 	}

@@ -23,6 +23,7 @@ const beRcas = "TEST_BINARY_IS_RCAS"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(beRcas) != "" {
+		collectLess()
 		os.Exit(run(untilSignal(), os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 	}
 	if where := os.Getenv(beNATS); where != "" {
