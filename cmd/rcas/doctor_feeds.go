@@ -29,6 +29,7 @@ var feedProbes = map[string]feedProbe{
 		r.Header.Set("Authorization", "Bearer "+env["RCAS_X_BEARER_TOKEN"])
 		return env["RCAS_X_BEARER_TOKEN"] != ""
 	}},
+	"stocktwits": {page: "https://api.stocktwits.com/api/2/streams/trending.json"},
 	"reddit": {page: "https://www.reddit.com/api/v1/scopes", key: func(env map[string]string, _ *http.Request) bool {
 		return env["RCAS_REDDIT_CLIENT_ID"] != "" && env["RCAS_REDDIT_CLIENT_SECRET"] != ""
 	}},
@@ -55,6 +56,10 @@ func (d *doctor) feeds(ctx context.Context, flags sourceFlags) {
 	slices.Sort(chosen)
 	var skews []time.Duration
 	for _, name := range slices.Compact(chosen) {
+		if name == "news" {
+			skews = append(skews, d.newspapers(ctx, addresses[name])...)
+			continue
+		}
 		probe, known := feedProbes[name]
 		if !known {
 			continue // pushed to us
@@ -76,6 +81,30 @@ func (d *doctor) feeds(ctx context.Context, flags sourceFlags) {
 		verdict = warn
 	}
 	d.add("clock", verdict, fmt.Sprintf("%s from the feeds'", skew.Round(time.Second)), "let NTP set this machine's clock: what is ahead of it is dropped as being of the future")
+}
+
+// newspapers asks the hosts of the feeds of news, each for its feed, and tells how far our clock is ahead of theirs.
+func (d *doctor) newspapers(ctx context.Context, flag string) (skews []time.Duration) {
+	var fields newsFields
+	if err := d.s.file.Sources["news"].into(&fields); err != nil {
+		d.add("feed news", fail, err.Error(), "mend its entry in the configuration")
+		return nil
+	}
+	feeds := slices.Concat(fields.URL, fields.Feeds)
+	if flag != "" {
+		feeds = append(feeds, flag)
+	}
+	if len(feeds) == 0 {
+		d.add("feed news", fail, "no feed is named", "list the addresses of RSS or Atom feeds under sources, news, feeds")
+	}
+	for _, page := range feeds {
+		if u := mustParse(page); u.Host == "" {
+			d.add("feed news", fail, "an address does not parse: "+page, "write https://…")
+		} else if skew, ok := d.feed(ctx, "news "+u.Host+u.Path, feedProbe{page: page}, ""); ok {
+			skews = append(skews, skew)
+		}
+	}
+	return skews
 }
 
 // feed asks one host, and tells how far our clock is ahead of its.

@@ -23,8 +23,10 @@ import (
 	"rcas/ingestor/exchange"
 	"rcas/ingestor/feed"
 	"rcas/ingestor/kraken"
+	"rcas/ingestor/news"
 	"rcas/ingestor/push"
 	"rcas/ingestor/reddit"
+	"rcas/ingestor/stocktwits"
 	"rcas/ingestor/twitter"
 )
 
@@ -97,6 +99,8 @@ func sourceKinds() []sourceKind {
 		{"kraken", false, buildExchange(kraken.New)},
 		{"twitter", false, buildTwitter},
 		{"reddit", false, buildReddit},
+		{"stocktwits", false, buildStockTwits},
+		{"news", false, buildNews},
 		{"push", false, buildPush},
 	}
 }
@@ -225,6 +229,58 @@ func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	})
 }
 
+func buildStockTwits(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields struct {
+		URL addresses `yaml:"url"`
+		// Symbols are the coins to read about, instead of all.
+		Symbols []string `yaml:"symbols"`
+		// PerHour is how many requests are made in an hour.
+		PerHour int `yaml:"per_hour"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	address, err := fields.URL.only("http", "https")
+	if err != nil {
+		return nil, err
+	}
+	symbols := a.settings.symbols()
+	for _, symbol := range fields.Symbols {
+		if !slices.Contains(symbols, symbol) {
+			return nil, fmt.Errorf("there is no coin %q among the assets", symbol)
+		}
+	}
+	if len(fields.Symbols) > 0 {
+		symbols = fields.Symbols
+	}
+	return stocktwits.New(stocktwits.Config{
+		URL: address, Symbols: symbols, PerHour: fields.PerHour, Version: version(), Cursors: a.store, HTTP: a.client(),
+		Metrics: a.settings.metrics, Log: a.settings.log,
+	})
+}
+
+// newsFields are the keys of news in the file.
+type newsFields struct {
+	// URL and Feeds are both the addresses of the feeds; the first may be given by a flag.
+	URL   addresses `yaml:"url"`
+	Feeds []string  `yaml:"feeds"`
+	// Every is the time between two looks at a feed.
+	Every time.Duration `yaml:"every"`
+	// PastWeeks is how many weeks of the past articles may be of.
+	PastWeeks *int `yaml:"past_weeks"`
+}
+
+func buildNews(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	var fields newsFields
+	if err := cfg.into(&fields); err != nil {
+		return nil, err
+	}
+	return news.New(news.Config{
+		Feeds: slices.Concat(fields.URL, fields.Feeds), Every: fields.Every, PastWeeks: fields.PastWeeks, Version: version(), Cursors: a.store,
+		HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
+	})
+}
+
 func buildPush(a *app, cfg sourceConfig) (ingestor.Source, error) {
 	var fields struct {
 		// URL is the address to listen on.
@@ -270,7 +326,7 @@ func (f *sourceFlags) add(cmd *cobra.Command) {
 	}
 	cmd.Flags().BoolVar(&f.live, "live", false, "read the feeds that need no key ("+strings.Join(keyless, ", ")+")")
 	cmd.Flags().StringSliceVar(&f.names, "source", nil, "read this feed too; may be repeated ("+strings.Join(names, ", ")+")")
-	cmd.Flags().StringSliceVar(&f.urls, "source-url", nil, "point a feed elsewhere: NAME=URL; may be repeated (for bluesky: its hosts in turn)")
+	cmd.Flags().StringSliceVar(&f.urls, "source-url", nil, "point a feed elsewhere: NAME=URL; may be repeated (for bluesky: its hosts in turn; for news: its feeds)")
 }
 
 // build makes the sources that flags and file name, each once.

@@ -28,7 +28,7 @@ const (
 )
 
 // resting sources may be quiet for longer than a feed is silent by its nature: they are asked now and then, or told by somebody.
-var resting = []string{"push", "reddit", "twitter"}
+var resting = []string{"news", "push", "reddit", "stocktwits", "twitter"}
 
 // watch serves the metrics of this process and its health, where somebody asked for that or the process stays, and measures on
 // until the function returned is called.

@@ -156,7 +156,7 @@ func renamed(raw []byte) []byte {
 		name := string(key)
 		if other, ok := names[name]; ok {
 			name = other
-		} else if _, ok := aliases[name]; ok { // null
+		} else if aliases[name] != nil && value[0] == 'n' {
 			return
 		}
 		out.WriteByte(separator)

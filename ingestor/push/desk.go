@@ -83,7 +83,11 @@ func (d *desk) take(kind, name string, body io.Reader) (Answer, error) {
 	if !errors.Is(err, errSink) {
 		err = errors.Join(err, r.safe(d.sink.Sync(d.data)))
 	}
-	d.state.Legible(int(r.answer.Read - r.unread))
+	if r.unread > 0 && r.unread == r.answer.Read { // one bad line in a request is its sender's mistake, and told to it
+		d.state.Illegible([]byte(r.unreadable))
+	} else {
+		d.state.Legible(int(r.answer.Read - r.unread))
+	}
 	a := &r.answer
 	if !errors.Is(err, errSink) {
 		a.Accepted = a.Read
@@ -110,7 +114,9 @@ type request struct {
 	line   int       // the one at the sink
 	at     time.Time // and its time
 	unread int64
-	answer Answer
+	// unreadable tells of the last line that could not be read.
+	unreadable string
+	answer     Answer
 }
 
 func (r *request) tweet(line int, t *market.Tweet) error {
@@ -163,12 +169,12 @@ func (r *request) drop(line int, reason string, err error) {
 	r.answer.Read++
 	r.unread++
 	r.sink.Drop(r.name, reason)
-	r.state.Illegible([]byte(err.Error()))
 	text := fmt.Sprintf("line %d: %v", line, err)
 	if remedy, ok := remedies[reason]; ok {
 		text += "; " + remedy
 	}
 	r.answer.drop(reason, text)
+	r.unreadable = text
 }
 
 // safe marks an error of the sink. Unless that has been told to stop, it ends the run.

@@ -490,6 +490,8 @@ func TestWhatShippersSend(t *testing.T) {
 		"Telegraf": {`{"metrics":[{"name":"tail","timestamp":1714521600,"tags":{"host":"a"},"fields":{"value":` + quoted(one) + `}},` +
 			`{"name":"posts","timestamp":1714521600,"tags":{},"fields":` + two + `}]}`, nil},
 		"names of logs": {`{"id":"1","@timestamp":"2024-05-01T00:00:00Z","message":"btc up"}` + "\n" + `{"id":"2","timestamp":1714521600,"content":"eth \"down\""}`, nil},
+		"one name of logs": {`{"id":"1","timestamp":"2024-05-01T00:00:00Z","text":"btc up","body":null}` + "\n" +
+			`{"id":"2","time":1714521600,"text":null,"message":"eth \"down\""}`, nil},
 	} {
 		sink := feedtest.NewSink()
 		p, _ := run(t, push.Config{}, sink)

@@ -250,7 +250,7 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 	r.mu.Unlock()
 	first := horizon.IsZero()
 	horizon = horizon.Add(-r.cfg.Overlap)
-	var newest time.Time
+	var newest, early time.Time
 	after := ""
 	for page := 1; ; page++ {
 		got, err := r.page(sctx, session, r.there, listing, after, 100)
@@ -258,12 +258,13 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 			return err
 		}
 		session.Alive()
-		taken, err := r.take(ctx, session, got)
+		taken, refused, err := r.take(ctx, session, got)
 		if err != nil {
 			return err
 		}
-		if taken.After(newest) {
-			newest = taken
+		newest = later(newest, taken)
+		if !refused.IsZero() {
+			early = refused // pages come newest first
 		}
 		after = got.After
 		reached := len(got.Things) > 0 && got.Things[len(got.Things)-1].Time.Before(horizon)
@@ -275,6 +276,9 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 			break
 		}
 	}
+	if !early.IsZero() && newest.After(early) { // the clock was set back meanwhile
+		newest = early
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if newest.After(r.newest[listing]) {
@@ -283,9 +287,9 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, listing 
 	return nil
 }
 
-// take hands on what is new of a page, and returns the time of the newest thing in it. What is refused for lying ahead of this machine's
-// clock is as if it had not been in it: the next reading brings it again.
-func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing) (newest time.Time, err error) {
+// take hands on what is new of a page, and returns the time of the newest thing in it, and that of the oldest which was refused for lying
+// ahead of this machine's clock: that is as if it had not been in it, and the next reading brings it again.
+func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing) (newest, refused time.Time, err error) {
 	early := false
 	ctx = ingestor.WithDrops(ctx, func(reason string) { early = reason == ingestor.DropFuture })
 	for _, entry := range page.Malformed {
@@ -308,16 +312,17 @@ func (r *reader) take(ctx context.Context, session *feed.Session, page *Listing)
 		thing.Post.ReceivedAt = time.Now().UTC()
 		early = false
 		if err := r.sink.Tweet(ctx, thing.Post); err != nil {
-			return newest, feed.Fatal(err)
+			return newest, refused, feed.Fatal(err)
 		}
 		if early {
 			r.known.Forget(thing.Name)
+			refused = thing.Time
 			continue
 		}
 		newest = later(newest, thing.Time)
 		r.state.Fresh("", thing.Time)
 	}
-	return newest, nil
+	return newest, refused, nil
 }
 
 func later(a, b time.Time) time.Time {
