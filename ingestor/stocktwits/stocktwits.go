@@ -108,9 +108,8 @@ func (s *StockTwits) Report() store.FeedState { return s.state.Report() }
 func (s *StockTwits) Run(ctx context.Context, sink ingestor.Sink) error {
 	r := &reader{
 		StockTwits: s, sink: sink, newest: map[string]int64{}, coins: make([]coin, len(s.cfg.Symbols)),
-		rest: &feed.Client{
-			HTTP: s.cfg.HTTP, Limit: rate.NewLimiter(rate.Limit(float64(s.cfg.PerHour)/3600), 3), UserAgent: "rcas/" + s.cfg.Version,
-		},
+		rest:  &feed.Client{HTTP: s.cfg.HTTP, UserAgent: "rcas/" + s.cfg.Version},
+		limit: rate.NewLimiter(rate.Limit(float64(s.cfg.PerHour)/3600), 3),
 	}
 	for i, symbol := range s.cfg.Symbols {
 		r.coins[i] = coin{symbol: symbol, perSecond: likely}
@@ -134,6 +133,7 @@ type reader struct {
 	*StockTwits
 	sink  ingestor.Sink
 	rest  *feed.Client
+	limit *rate.Limiter
 	known feed.Recent
 	coins []coin
 
@@ -144,6 +144,9 @@ type reader struct {
 // session asks for one coin after another until an error. Posts go to the sink with ctx, which outlives the session.
 func (r *reader) session(ctx, sctx context.Context, session *feed.Session) error {
 	for {
+		if err := r.limit.Wait(sctx); err != nil { // before it is chosen who is asked
+			return err
+		}
 		c := busiest(r.coins, time.Now(), r.cfg.Retry)
 		if c == nil { // none of them is known
 			if err := feed.Sleep(sctx, r.cfg.Retry/4); err != nil {
@@ -214,6 +217,9 @@ func (r *reader) read(ctx, sctx context.Context, session *feed.Session, symbol s
 			break
 		}
 		before = answer.Oldest
+		if err := r.limit.Wait(sctx); err != nil {
+			return got.added, err
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
