@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -85,5 +86,58 @@ func TestLossesAreSummed(t *testing.T) {
 		state.Lost(5, "lost")
 		require.Equal(t, 2, strings.Count(log.String(), "WARN"))
 		require.Contains(t, log.String(), "n=50")
+	})
+}
+
+// TestUnreadableAnswersAreAnAlarm: of a feed that is asked again and again, each session ends with an answer of another form.
+func TestUnreadableAnswersAreAnAlarm(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		state := feed.NewState("x", slog.New(slog.NewTextHandler(&log, nil)), nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		r := feed.Runner{Name: "x", Sink: feedtest.NewSink(), State: state, Ladder: func(error) feed.Ladder {
+			return feed.Ladder{First: 2 * time.Second, Max: 5 * time.Minute, Exact: true}
+		}}
+		began, changed := time.Now(), false
+		require.NoError(t, r.Run(ctx, func(context.Context, *feed.Session) error {
+			if time.Since(began) > time.Minute && !changed {
+				changed = true
+				require.Equal(t, feed.Unreadable, state.Report().State)
+				require.Equal(t, 1, strings.Count(log.String(), "level=ERROR"), log.String())
+				require.Contains(t, log.String(), "no listing")
+			}
+			if time.Since(began) > time.Hour {
+				cancel()
+			}
+			return fmt.Errorf("%w: no listing but %q", feed.ErrMalformed, "v9")
+		}))
+		require.True(t, changed)
+		require.Equal(t, 1, strings.Count(log.String(), "no longer be read"), log.String())
+	})
+}
+
+// TestPast: one thing of last year is taken, those of a hundred weeks are not, and the next day as many again.
+func TestPast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		past := feed.Past{Weeks: 3}
+		count := func() (n int) {
+			for i := range 700 {
+				if past.Admits(time.Now().AddDate(0, 0, -400-i), time.Now()) {
+					n++
+				}
+			}
+			return n
+		}
+		require.True(t, past.Admits(time.Now().Add(-23*time.Hour), time.Now()))
+		require.LessOrEqual(t, count(), 3*7)
+		require.GreaterOrEqual(t, count(), 2*7+1, "of weeks that are open, all")
+		require.True(t, past.Admits(time.Now(), time.Now()))
+		time.Sleep(25 * time.Hour)
+		require.Positive(t, count())
+		none, all := feed.Past{}, feed.Past{Weeks: -1}
+		require.False(t, none.Admits(time.Now().AddDate(-1, 0, 0), time.Now()))
+		require.True(t, all.Admits(time.Now().AddDate(-1, 0, 0), time.Now()))
 	})
 }
