@@ -17,6 +17,8 @@ type feedProbe struct {
 	page string
 	// key puts the key into the request. It returns false where none is set. Nil: no key is needed.
 	key func(env map[string]string, r *http.Request) bool
+	// itself tells that the page is what the feed reads, and must be there.
+	itself bool
 }
 
 // feedProbes by the name of the source.
@@ -45,6 +47,14 @@ const (
 // feeds asks the hosts of the feeds that are chosen, and compares their clocks with ours.
 func (d *doctor) feeds(ctx context.Context, flags sourceFlags) {
 	addresses := map[string]string{}
+	for name, fields := range d.s.file.Sources {
+		switch address := fields["url"].(type) {
+		case string:
+			addresses[name] = address
+		case []any: // the first of them
+			addresses[name] = fmt.Sprint(append(address, "")[0])
+		}
+	}
 	for _, entry := range flags.urls {
 		name, address, _ := strings.Cut(entry, "=")
 		addresses[name] = address
@@ -57,7 +67,7 @@ func (d *doctor) feeds(ctx context.Context, flags sourceFlags) {
 	var skews []time.Duration
 	for _, name := range slices.Compact(chosen) {
 		if name == "news" {
-			skews = append(skews, d.newspapers(ctx, addresses[name])...)
+			skews = append(skews, d.newspapers(ctx, flags.urls)...)
 			continue
 		}
 		probe, known := feedProbes[name]
@@ -84,15 +94,17 @@ func (d *doctor) feeds(ctx context.Context, flags sourceFlags) {
 }
 
 // newspapers asks the hosts of the feeds of news, each for its feed, and tells how far our clock is ahead of theirs.
-func (d *doctor) newspapers(ctx context.Context, flag string) (skews []time.Duration) {
+func (d *doctor) newspapers(ctx context.Context, flags []string) (skews []time.Duration) {
 	var fields newsFields
 	if err := d.s.file.Sources["news"].into(&fields); err != nil {
 		d.add("feed news", fail, err.Error(), "mend its entry in the configuration")
 		return nil
 	}
 	feeds := slices.Concat(fields.URL, fields.Feeds)
-	if flag != "" {
-		feeds = append(feeds, flag)
+	for _, entry := range flags {
+		if address, ok := strings.CutPrefix(entry, "news="); ok {
+			feeds = append(feeds, address)
+		}
 	}
 	if len(feeds) == 0 {
 		d.add("feed news", fail, "no feed is named", "list the addresses of RSS or Atom feeds under sources, news, feeds")
@@ -100,7 +112,7 @@ func (d *doctor) newspapers(ctx context.Context, flag string) (skews []time.Dura
 	for _, page := range feeds {
 		if u := mustParse(page); u.Host == "" {
 			d.add("feed news", fail, "an address does not parse: "+page, "write https://…")
-		} else if skew, ok := d.feed(ctx, "news "+u.Host+u.Path, feedProbe{page: page}, ""); ok {
+		} else if skew, ok := d.feed(ctx, "news "+u.Host+u.Path, feedProbe{page: page, itself: true}, ""); ok {
 			skews = append(skews, skew)
 		}
 	}
@@ -147,6 +159,8 @@ func (d *doctor) feed(ctx context.Context, name string, probe feedProbe, address
 		d.add(check, fail, "its key is refused: "+response.Status, "make a new one; docs/sources.md")
 	case code == http.StatusForbidden || code == http.StatusUnavailableForLegalReasons:
 		d.add(check, fail, "it refuses this machine: "+response.Status, "it may not serve this country or address; choose another venue")
+	case probe.itself && code >= 400 && code < 500 && code != http.StatusTooManyRequests:
+		d.add(check, fail, "it answers "+response.Status, "is its address right?")
 	case code >= 500 || code == http.StatusTooManyRequests:
 		d.add(check, warn, "it answers "+response.Status, "wait: the trouble is theirs, or this address asked too often")
 	default:

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,12 @@ func TestDoctor(t *testing.T) {
 		require.Equal(t, fine, by[check].Verdict, "%s: %+v", check, by[check])
 	}
 	require.Equal(t, warn, by["running rcas"].Verdict)
+	config := filepath.Join(t.TempDir(), "rcas.yaml")
+	require.NoError(t, os.WriteFile(config, []byte("sources: {news: {feeds: ['"+host(404, 0)+"/gone']}, kraken: {url: '"+host(404, 0)+"'}}"), 0o600))
+	by, err = examine("good", append([]string{"--config", config}, servers...)...)
+	require.Error(t, err)
+	require.Equal(t, fail, by["feed news"].Verdict, "a document that is not there")
+	require.Equal(t, fine, by["feed kraken"].Verdict, "the address of the file is asked: %+v", by["feed kraken"])
 	require.Contains(t, by["versions"].Says, "TimescaleDB 2.")
 
 	storetest.Exec(t, database, `INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)

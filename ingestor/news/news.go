@@ -6,11 +6,12 @@
 // document tells no time are left out, since windows are about times.
 //
 // A document that is not to be had costs itself only: it is named, and tried again, each time later, ten minutes at last. What lies ahead
-// of this machine's clock, as articles do whose feed is wrong about its time zone, is taken when its time has come.
+// of its own host's clock, as articles do whose feed is wrong about its time zone, is taken when its time has come.
 //
 // Counters, besides those of package feed:
 //
 //	unchanged  answers that a document is as it was
+//	ahead      articles in a document that its host dates later than its own clock
 //	refused    answers that are no document
 package news
 
@@ -236,7 +237,11 @@ func (r *reader) look(ctx, sctx context.Context, address *url.URL) error {
 		r.sink.Drop(Source, "no time")
 	}
 	next := mark{ETag: header.Get("ETag"), Modified: header.Get("Last-Modified")}
-	early, err := r.take(ctx, articles, last.Seen, &next)
+	now, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	early, err := r.take(ctx, articles, now, last.Seen, &next)
 	if err != nil {
 		return err
 	}
@@ -249,11 +254,17 @@ func (r *reader) look(ctx, sctx context.Context, address *url.URL) error {
 	return nil
 }
 
-// take hands on the articles that are new, and marks all but those that lie ahead of this machine's clock, of which early tells.
-func (r *reader) take(ctx context.Context, articles []*market.Tweet, seen []string, next *mark) (early bool, err error) {
+// take hands on the articles that are new, and marks all but those that lie ahead of this machine's clock or of their host's, which says now;
+// early tells of these.
+func (r *reader) take(ctx context.Context, articles []*market.Tweet, now time.Time, seen []string, next *mark) (early bool, err error) {
 	refused := false
 	ctx = ingestor.WithDrops(ctx, func(reason string) { refused = reason == ingestor.DropFuture })
 	for _, article := range articles {
+		if article.Time.After(now.Add(market.MaxFuture)) { // whose clock is wrong is plain
+			r.sink.Count(Source, "ahead", 1)
+			early = true
+			continue
+		}
 		id := hash(article.ID)
 		if slices.Contains(seen, id) || r.known.Add(article.ID) {
 			next.Seen = append(next.Seen, id)

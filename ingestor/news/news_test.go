@@ -287,6 +287,24 @@ func TestAbsentDocument(t *testing.T) {
 	require.Equal(t, asked, p.asked, "a restart knows what it has")
 }
 
+// TestArticlesAhead: a paper that is wrong about its time zone dates articles hours ahead of its own host's clock. They wait for their time,
+// and nobody takes this machine's clock for wrong.
+func TestArticlesAhead(t *testing.T) {
+	t.Parallel()
+	p, c := newPress(t, 1)
+	c.sink.Clock = time.Now
+	early := []article{
+		{id: "hours", at: time.Now().Add(5 * time.Hour).UTC().Truncate(time.Second)}, {id: "seconds", at: time.Now().Add(12 * time.Second).UTC().Truncate(time.Second)},
+	}
+	p.articles = slices.Clone(early)
+	c.start()
+	require.True(t, c.eventually(p, func() bool { return c.has(p, early[1]) && c.has(p, p.all()[2]) }))
+	require.NoError(t, c.stop())
+	require.False(t, c.has(p, early[0]))
+	require.Positive(t, c.sink.Counter("ahead"))
+	require.Zero(t, c.sink.Counters()["drop future"])
+}
+
 // TestOldArticles: a blog's document may reach back for years; windows of the past are opened in bounds.
 func TestOldArticles(t *testing.T) {
 	t.Parallel()
