@@ -130,7 +130,7 @@ func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
 	}
 	defer r.inflate.close()
 	if err := r.load(ctx); err != nil {
-		return err
+		return feed.UnlessEnded(ctx, err)
 	}
 	keeping, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup

@@ -343,3 +343,13 @@ func TestReplay(t *testing.T) {
 	t.Logf("%d messages, %d posts, %d deletions: %s", len(messages), posts, deletes, feedtest.Line(c.sink.Counters()))
 	require.GreaterOrEqual(t, posts, 3)
 }
+
+// TestStoppedBeforeItBegan: that is no error.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, "ws://127.0.0.1:1/subscribe")
+	source := bluesky.New(c.config)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, source.Run(ctx, c.sink))
+}

@@ -52,7 +52,7 @@ func (s *Source) Run(parent context.Context, sink ingestor.Sink) error {
 		s.state.Lost(gap.To-gap.From+1, "trades are lost: "+why, "product", gap.Product, "from", gap.From, "to", gap.To)
 	})
 	if err := r.load(parent); err != nil {
-		return err
+		return feed.UnlessEnded(parent, err)
 	}
 	var work sync.WaitGroup
 	work.Go(func() {

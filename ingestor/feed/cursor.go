@@ -30,6 +30,14 @@ func LoadCursor(ctx context.Context, cursors ingestor.Cursors, name string, posi
 	return true, nil
 }
 
+// UnlessEnded returns the error that kept a source from beginning, unless ctx has ended: that is no error of a run.
+func UnlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // KeepCursor saves how far a source has read: every so often, and once more when ctx ends; then it returns. A cursor taken from
 // current is saved only once what came before it survives a power cut. Without cursors it returns at once. A save that fails
 // is logged and tried again at its next time: the price is a longer rewind.

@@ -133,7 +133,7 @@ func (n *News) Run(ctx context.Context, sink ingestor.Sink) error {
 		r.past.Weeks = *n.cfg.PastWeeks
 	}
 	if _, err := feed.LoadCursor(ctx, n.cfg.Cursors, Source, &r.marks, n.log); err != nil {
-		return err
+		return feed.UnlessEnded(ctx, err)
 	}
 	keeping, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup

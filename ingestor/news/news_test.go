@@ -327,6 +327,17 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// TestStoppedBeforeItBegan: that is no error.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	_, c := newPress(t, 1)
+	source, err := news.New(news.Config{Feeds: c.config.Feeds, Cursors: c.cursors})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, source.Run(ctx, c.sink))
+}
+
 func FuzzDecode(f *testing.F) {
 	p := &press{url: "http://x"}
 	some := []article{{id: "1", at: time.Unix(1714521600, 0).UTC()}}

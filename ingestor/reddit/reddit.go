@@ -130,7 +130,7 @@ func (s *Reddit) Run(ctx context.Context, sink ingestor.Sink) error {
 		UserAgent: fmt.Sprintf("%s:rcas:%s (by /u/%s)", runtime.GOOS, s.cfg.Version, s.cfg.Username),
 	}
 	if err := r.load(ctx); err != nil {
-		return err
+		return feed.UnlessEnded(ctx, err)
 	}
 	keeping, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup

@@ -115,7 +115,7 @@ func (s *StockTwits) Run(ctx context.Context, sink ingestor.Sink) error {
 		r.coins[i] = coin{symbol: symbol, perSecond: likely}
 	}
 	if _, err := feed.LoadCursor(ctx, s.cfg.Cursors, Source, &r.newest, s.log); err != nil {
-		return err
+		return feed.UnlessEnded(ctx, err)
 	}
 	keeping, stop := context.WithCancel(ctx)
 	var keeper sync.WaitGroup

@@ -325,6 +325,16 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 
+// TestStoppedBeforeItBegan: that is no error.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, newSite(1))
+	source := stocktwits.NewAt(c.config)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, source.Run(ctx, c.sink))
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"cursor":{"more":true,"max":5},"messages":[{"id":7,"body":"$BTC.X","created_at":"2026-01-01T00:00:00Z"},{"id":"x"},null]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -186,7 +186,7 @@ func (t *Twitter) Run(parent context.Context, sink ingestor.Sink) error {
 	}
 	r.coverage.quiet = t.cfg.Quiet
 	if err := r.load(ctx); err != nil {
-		return err
+		return feed.UnlessEnded(ctx, err)
 	}
 	var work sync.WaitGroup
 	work.Go(func() {
