@@ -82,7 +82,10 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if err := s.pool.Ping(ctx); err != nil {
+	if err := s.pool.Ping(ctx); err != nil && s.server != nil {
+		return fmt.Errorf("reach the embedded database; the log says what it complains of, and if its files are damaged, put back a backup of the "+
+			"data directory: %w", err)
+	} else if err != nil {
 		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
 	}
 	warnings, err := s.CheckServer(ctx)

@@ -107,6 +107,9 @@ func (o *own) start() error {
 	if o.closed {
 		return errors.New("the NATS server inside the process is closed")
 	}
+	if err := setTornAside(o.options.StoreDir, o.log); err != nil {
+		return fmt.Errorf("look through %s: %w", o.options.StoreDir, err)
+	}
 	s, err := server.NewServer(o.options.Clone())
 	if err != nil {
 		return fmt.Errorf("start NATS in %s: %w", o.options.StoreDir, err)

@@ -56,7 +56,7 @@ func serveNATS(where string) int {
 // deployment is what operations.md describes: a database and a NATS server, each with a disk of its own, an ingest and a score, as
 // processes that can be hurt one by one, with a link between any two that talk.
 type deployment struct {
-	*testing.T
+	testing.TB
 	rng               *rand.Rand
 	database          *store.Store // past the links, for the oracle
 	databaseDisk      disk
@@ -79,11 +79,21 @@ const (
 	batchTrades = 2
 )
 
+// deploy starts a deployment, and sends it posts and trades until the test ends.
 func deploy(t *testing.T) *deployment {
+	t.Helper()
+	d := servers(t)
+	go d.send()
+	t.Cleanup(d.stop)
+	return d
+}
+
+// servers starts a deployment.
+func servers(t testing.TB) *deployment {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	d := &deployment{T: t, rng: rand.New(rand.NewPCG(seed, 3)), links: map[string]*link{}, stopped: make(chan struct{}),
+	d := &deployment{TB: t, rng: rand.New(rand.NewPCG(seed, 3)), links: map[string]*link{}, stopped: make(chan struct{}),
 		sentLast: make(chan struct{}), start: time.Now().Add(-3 * time.Hour), native: os.Getenv(storetest.Variable) != ""}
 	d.databaseDisk, d.natsDisk = newDisk(t, "400m"), newDisk(t, "200m")
 	if d.native {
@@ -100,12 +110,12 @@ func deploy(t *testing.T) *deployment {
 		d.links[name+" database"] = newLink(t, d.dialDatabase)
 		d.links[name+" nats"] = newLink(t, func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:"+port) })
 	}
+	d.links["score standby"] = newLink(t, d.dialDatabase) // the same database, which is a standby where sessions are read-only
+	d.links["score standby"].make(harm{readOnly: true})
 	d.ingest = d.part("ingest", beRcas+"=1", d.arguments("ingest", "--source", "push", "--source-url", "push=127.0.0.1:0")...)
 	d.score = d.part("score", beRcas+"=1", d.arguments("score")...)
 	d.ingest.start()
 	d.score.start()
-	go d.send()
-	t.Cleanup(d.stop)
 	return d
 }
 
@@ -113,6 +123,9 @@ func (d *deployment) arguments(command string, more ...string) []string {
 	u, err := url.Parse(d.database.URL())
 	require.NoError(d, err)
 	u.Host, u.RawQuery = d.links[command+" database"].address(), "sslmode=disable"
+	if standby := d.links[command+" standby"]; standby != nil {
+		u.Host, u.RawQuery = u.Host+","+standby.address(), u.RawQuery+"&target_session_attrs=read-write"
+	}
 	return append([]string{command, "--database-url", u.String(), "--nats-url", "nats://" + d.links[command+" nats"].address(),
 		"--data-dir", d.TempDir(), "--log-level", "info", "--metrics-address", "off"}, more...)
 }
@@ -151,7 +164,7 @@ func (d *deployment) requireRunning() {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -173,7 +186,7 @@ type disk struct {
 	mounted bool
 }
 
-func newDisk(t *testing.T, size string) disk {
+func newDisk(t testing.TB, size string) disk {
 	t.Helper()
 	dir := t.TempDir()
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size+",mode=0700", "tmpfs", dir).CombinedOutput(); err != nil {
@@ -185,7 +198,7 @@ func newDisk(t *testing.T, size string) disk {
 }
 
 // fill leaves no room on the disk, for files of the processes, until the function that it returns is called.
-func (k disk) fill(t *testing.T, processes ...int) (free func()) {
+func (k disk) fill(t testing.TB, processes ...int) (free func()) {
 	t.Helper()
 	if k.mounted {
 		name := filepath.Join(k.dir, "filling")
@@ -257,7 +270,7 @@ func (d *deployment) part(name, env string, args ...string) *part {
 
 func (p *part) start() {
 	p.d.Helper()
-	p.cmd = process(p.d.T, p.args...)
+	p.cmd = process(p.d.TB, p.args...)
 	p.cmd.Env = append(p.cmd.Env[:len(p.cmd.Env)-1], p.env) // not as rcas, but as what it is
 	p.cmd.Stderr = &p.log
 	require.NoError(p.d, p.cmd.Start())

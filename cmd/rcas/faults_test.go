@@ -47,13 +47,14 @@ var faults = []fault{
 	{name: "database unreachable", begin: func(d *deployment) func() { return d.harmDatabase(harm{closed: true}) }},
 	{name: "database slow", begin: func(d *deployment) func() { return d.harmDatabase(harm{delay: 100 * time.Millisecond}) }},
 	{name: "database read-only", begin: func(d *deployment) func() { return d.harmDatabase(harm{readOnly: true}) }},
+	{name: "database failed over", begin: (*deployment).failOver},
 	{name: "database out of connections", begin: (*deployment).takeConnections},
 	{name: "poison", begin: (*deployment).poison},
 	{name: "disk full under the database", embedded: true, begin: func(d *deployment) func() {
-		return d.databaseDisk.fill(d.T, d.databaseProcess())
+		return d.databaseDisk.fill(d.TB, d.databaseProcess())
 	}},
 	{name: "disk full under NATS", begin: func(d *deployment) func() {
-		free := d.natsDisk.fill(d.T, d.nats.cmd.Process.Pid)
+		free := d.natsDisk.fill(d.TB, d.nats.cmd.Process.Pid)
 		return func() {
 			free()
 			d.nats.kill() // a server that could not write takes nothing until it is started again
@@ -157,6 +158,17 @@ func (d *deployment) harm(between string, does harm) func() {
 
 func (d *deployment) harmDatabase(does harm) func() {
 	return both(d.harm("ingest database", does), d.harm("score database", does))
+}
+
+// failOver takes the primary from score, whose URL names both hosts, and makes the standby the primary; and back.
+func (d *deployment) failOver() func() {
+	roles := func(primary, standby string) {
+		d.links[primary].make(harm{})
+		d.links[standby].make(harm{readOnly: true})
+	}
+	d.links["score database"].make(harm{closed: true})
+	roles("score standby", "score database")
+	return func() { roles("score database", "score standby") }
 }
 
 // takeConnections leaves the services without sessions: those that they have break, and somebody else has taken all that there are.

@@ -32,7 +32,7 @@ type harm struct {
 	readOnly bool          // sessions of PostgreSQL begin read-only, as on a standby
 }
 
-func newLink(t *testing.T, dial func() (net.Conn, error)) *link {
+func newLink(t testing.TB, dial func() (net.Conn, error)) *link {
 	t.Helper()
 	l := &link{dial: dial, open: map[net.Conn]bool{}, changed: make(chan struct{})}
 	var err error

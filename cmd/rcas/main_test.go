@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // process is rcas with arguments, in a process of its own. Variables of the surroundings do not reach it.
-func process(t *testing.T, args ...string) *exec.Cmd {
+func process(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	for _, v := range os.Environ() {

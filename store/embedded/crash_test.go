@@ -180,3 +180,19 @@ func TestKillParent(t *testing.T) {
 	t.Logf("back after %s", time.Since(begun))
 	require.Equal(t, 1, one[int](t, connect(t, server), `SELECT i FROM n`))
 }
+
+// A database whose files are torn does not start, and says what to do; it never starts empty.
+func TestTornFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := embedded.Start(t.Context(), embedded.Config{Dir: dir})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	control := filepath.Join(dir, "pgdata", "global", "pg_control")
+	require.NoError(t, os.Truncate(control, 0))
+	_, err = embedded.Start(t.Context(), embedded.Config{Dir: dir})
+	require.ErrorContains(t, err, "put back a backup")
+	info, err := os.Stat(control)
+	require.NoError(t, err)
+	require.Zero(t, info.Size(), "nothing was made anew over it")
+}

@@ -58,7 +58,7 @@ func (s *Server) serve() (*process, error) {
 	case <-p.ready:
 		return p, nil
 	case <-p.done:
-		return nil, p.failure()
+		return nil, fmt.Errorf("%w; if files in %s are damaged, put back a backup of the data directory", p.failure(), s.dir)
 	case <-s.stopping:
 		err = errStopped
 	case <-time.After(startTimeout):
