@@ -95,6 +95,7 @@ func (w *Writer) compare(ctx context.Context, name string) error {
 				w.Log.Warn("the stream is another one than before: what the old one held and nobody had stored is lost, or still there",
 					"stream", name, "stored_until", missing.Since)
 			default:
+				w.Metrics.Count(name, store.EventMissing, int64(missing.To-missing.From+1))
 				w.Log.Error("the database lacks messages that were acknowledged: it was restored from an earlier time, or the stream was purged; "+
 					"what no source reads again by its cursor must be replayed", "stream", name, "messages", missing.To-missing.From+1,
 					"from", missing.From, "to", missing.To, "stored_until", missing.Since)
