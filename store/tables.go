@@ -77,8 +77,17 @@ func (s *Store) ActiveModel(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// UseModel registers a model and makes it the active one; ifNone leaves another active model active.
+// UseModel registers a model and makes it the active one; ifNone leaves another active model active. Where that is so already, nothing is
+// written: whoever would empty a stream can start while the database's disk is full.
 func (s *Store) UseModel(ctx context.Context, name string, languages []string, ifNone bool) error {
+	var done bool
+	if err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM models WHERE name = $1 AND languages = coalesce($2::text[], '{}')
+		AND (active OR $3 AND EXISTS (SELECT FROM models WHERE active)))`, name, languages, ifNone).Scan(&done); err != nil {
+		return wrap("look up the active model", err)
+	}
+	if done {
+		return nil
+	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, scoreAlone); err != nil {
 			return err

@@ -53,6 +53,12 @@ var faults = []fault{
 	{name: "disk full under the database", embedded: true, begin: func(d *deployment) func() {
 		return d.databaseDisk.fill(d.TB, d.databaseProcess())
 	}},
+	{name: "score started on a full disk of the database", embedded: true, begin: func(d *deployment) func() {
+		d.score.kill()
+		free := d.databaseDisk.fill(d.TB, d.databaseProcess())
+		d.score.start()
+		return free
+	}},
 	{name: "disk full under NATS", begin: func(d *deployment) func() {
 		free := d.natsDisk.fill(d.TB, d.nats.cmd.Process.Pid)
 		return func() {
@@ -68,6 +74,7 @@ var faults = []fault{
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
+	d.waitFor("nothing is taken", func() bool { return d.batches.Load() > 0 })
 	d.settle()
 	for range max(soak(), 1) {
 		for _, i := range d.rng.Perm(len(faults)) {
