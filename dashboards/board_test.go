@@ -88,6 +88,9 @@ type panel struct {
 		ID      string
 		Options map[string]any
 	}
+	// Collapsed rows hold panels of their own, which ask nothing until the row is opened.
+	Collapsed bool
+	Panels    []*panel
 	// TimeFrom is a panel's own relative time range.
 	TimeFrom         string
 	HideTimeOverride bool
@@ -141,7 +144,21 @@ func boards(t testing.TB) map[string]*board {
 		decoder.DisallowUnknownFields()
 		b := new(board)
 		require.NoError(t, decoder.Decode(b), name)
+		b.Panels = flat(b.Panels)
 		all[name] = b
+	}
+	return all
+}
+
+// flat takes the panels out of the rows that hold them.
+func flat(panels []*panel) []*panel {
+	var all []*panel
+	for _, p := range panels {
+		if p.Type == "row" {
+			all = append(all, p.Panels...)
+		} else {
+			all = append(all, p)
+		}
 	}
 	return all
 }

@@ -1,6 +1,8 @@
 package dashboards
 
 import (
+	"encoding/json"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,12 +39,29 @@ func TestDashboards(t *testing.T) {
 			require.False(t, ids[p.ID], "%s: panel %d is there twice", name, p.ID)
 			ids[p.ID] = true
 		}
-		checkGrid(t, name, b.Panels)
 		checkVariables(t, name, b)
 	}
 	for name, b := range boards(t) {
 		for _, target := range regexp.MustCompile(`/d/([a-z-]+)`).FindAllStringSubmatch(dump(t, b), -1) {
 			require.True(t, uids[target[1]], "%s links to the dashboard %s, which is not there", name, target[1])
+		}
+	}
+}
+
+// TestGrids looks at the panels as they lie: those of a row that is folded away lie over what follows it.
+func TestGrids(t *testing.T) {
+	t.Parallel()
+	names, err := fs.Glob(Files, "*.json")
+	require.NoError(t, err)
+	for _, name := range names {
+		text, err := Files.ReadFile(name)
+		require.NoError(t, err)
+		var b board
+		require.NoError(t, json.Unmarshal(text, &b), name)
+		checkGrid(t, name, b.Panels)
+		for _, p := range b.Panels {
+			require.Equal(t, p.Type == "row", len(p.Panels) > 0, "%s: %s", name, p.Title)
+			checkGrid(t, name, p.Panels)
 		}
 	}
 }
@@ -125,7 +144,7 @@ func TestCarriedVariables(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 3, links)
+	require.Equal(t, 6, links)
 }
 
 // safe are the forms in which a variable may enter SQL: quoted, and cast unless it is text; in Grafana's macro, which takes quotes off and does
@@ -165,7 +184,7 @@ func TestVariablesInSQL(t *testing.T) {
 
 // checkVariables requires that every variable is explained, and every reference means one.
 func checkVariables(t *testing.T, file string, b *board) {
-	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To"}
+	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To", "__field.labels.Coin"}
 	for _, v := range b.Templating.List {
 		require.NotEmpty(t, v.Label, "%s: %s", file, v.Name)
 		require.NotEmpty(t, v.Description, "%s: %s", file, v.Name)

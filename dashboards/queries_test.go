@@ -62,6 +62,9 @@ func TestData(t *testing.T) {
 	s := storetest.New(t)
 	anchor := time.Now()
 	grafanatest.Fill(t, s, anchor)
+	// Somebody else speaks, too.
+	storetest.Exec(t, s, `UPDATE sentiments SET kind = CASE WHEN id LIKE '%17' THEN 'news' ELSE 'advert' END WHERE symbol = 'BTC' AND id ~ '[13]7$'`)
+	require.NoError(t, s.RefreshWindows(t.Context()))
 	t.Run("panels", func(t *testing.T) { testPanels(t, s, anchor) })
 	t.Run("elsewhere", func(t *testing.T) { testElsewhere(t, s, anchor) })
 	t.Run("choices", func(t *testing.T) { testChoices(t, s) })

@@ -28,6 +28,25 @@ func TestKeepIsRead(t *testing.T) {
 	require.ErrorContains(t, f.Keep.keep().Validate(), "7 days or more")
 }
 
+func TestIndexIsRead(t *testing.T) {
+	t.Parallel()
+	var f file
+	require.NoError(t, readYAML([]byte("index: {mood: 50, price_momentum: 0}"), &f))
+	require.NoError(t, f.Index.Validate())
+	require.Equal(t, store.Weights{"mood": 50, "price_momentum": 0}, f.Index)
+	for text, complaint := range map[string]string{
+		"index: {luck: 1}":         "the parts are mood, momentum, posts",
+		"index: {mood: -1}":        "mood has the weight -1",
+		"index: {mood: .nan}":      "mood has the weight NaN",
+		"index: {volatility: 1e9}": "a number from 0 to 1000",
+		"index: {mood: 0, momentum: 0, posts: 0, dominance: 0, volatility: 0, price_momentum: 0}": "no index",
+	} {
+		var f file
+		require.NoError(t, readYAML([]byte(text), &f))
+		require.ErrorContains(t, f.Index.Validate(), complaint)
+	}
+}
+
 func TestSourcesWaitForRoom(t *testing.T) {
 	t.Parallel()
 	free := uint64(leastFree - 1)

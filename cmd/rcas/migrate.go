@@ -33,7 +33,7 @@ server of your own is not changed unless you say so here.`,
 			if err := a.store.SaveAssets(cmd.Context(), s.file.Assets); err != nil {
 				return err
 			}
-			if err := a.setRetention(cmd.Context()); err != nil {
+			if err := errors.Join(a.setRetention(cmd.Context()), a.store.SetIndexWeights(cmd.Context(), s.file.Index)); err != nil {
 				return err
 			}
 			return printVersion(cmd, a.store.URL())

@@ -43,7 +43,7 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 		return err
 	}
 	if p.write {
-		if err := errors.Join(a.loadAssets(ctx), a.checkRetention(ctx)); err != nil {
+		if err := errors.Join(a.loadAssets(ctx), a.checkRetention(ctx), a.store.SetIndexWeights(ctx, a.settings.file.Index)); err != nil {
 			return err
 		}
 	}

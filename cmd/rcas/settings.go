@@ -22,6 +22,7 @@ import (
 
 	"rcas/alert"
 	"rcas/market"
+	"rcas/store"
 	"rcas/telemetry"
 )
 
@@ -52,6 +53,8 @@ type file struct {
 	Authors authorsConfig `yaml:"authors"`
 	// Keep says how long raw rows are kept.
 	Keep keepConfig `yaml:"keep"`
+	// Index weighs the parts of mood_index().
+	Index store.Weights `yaml:"index"`
 	// Alerts is the rule by which divergences become alerts.
 	Alerts alertsConfig `yaml:"alerts"`
 }
@@ -223,6 +226,9 @@ func (s *settings) readFile() error {
 	}
 	if err := s.file.Authors.validate(); err != nil {
 		return fmt.Errorf("configuration %s: authors: %w", s.configFile, err)
+	}
+	if err := s.file.Index.Validate(); err != nil {
+		return fmt.Errorf("configuration %s: index: %w", s.configFile, err)
 	}
 	if len(s.file.Assets) == 0 {
 		s.file.Assets, err = market.DefaultAssets()
