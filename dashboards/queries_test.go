@@ -64,6 +64,8 @@ func TestData(t *testing.T) {
 	grafanatest.Fill(t, s, anchor)
 	// Somebody else speaks, too.
 	storetest.Exec(t, s, `UPDATE sentiments SET kind = CASE WHEN id LIKE '%17' THEN 'news' ELSE 'advert' END WHERE symbol = 'BTC' AND id ~ '[13]7$'`)
+	storetest.Exec(t, s, `INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
+		VALUES ($1::timestamptz - INTERVAL '1 hour', 'XRP', 'kraken', 'lone', 0.5, 10, $1::timestamptz)`, anchor)
 	require.NoError(t, s.RefreshWindows(t.Context()))
 	t.Run("panels", func(t *testing.T) { testPanels(t, s, anchor) })
 	t.Run("elsewhere", func(t *testing.T) { testElsewhere(t, s, anchor) })
@@ -93,7 +95,9 @@ func testPanels(t *testing.T, s *store.Store, anchor time.Time) {
 				took[where] = time.Since(start)
 				require.NoError(t, err, where)
 				require.NotEmpty(t, r.rows, where)
-				requireFilled(t, where, r)
+				if p.Title != "Hardly traded or spoken of" { // Of such a coin little is known.
+					requireFilled(t, where, r)
+				}
 				if q.Format == "time_series" || p.Type == "timeseries" || p.Type == "candlestick" {
 					requireSeries(t, where, q.Format, r)
 				}

@@ -40,11 +40,11 @@ COMMENT ON FUNCTION mood_range IS
 CREATE FUNCTION rcas.some_coins(symbols text[], lo timestamptz, hi timestamptz, width interval) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
-    chosen text[] := coalesce(symbols, (SELECT array_agg(a.symbol ORDER BY a.symbol) FROM assets AS a));
+    chosen text[] := coalesce(symbols, (SELECT array_agg(a.symbol ORDER BY a.symbol) FROM assets AS a), '{}');
     cells  float8;
 BEGIN
     PERFORM rcas.check_symbols(chosen);
-    cells := coalesce(cardinality(chosen), 0)::float8 ^ 2 * extract(epoch FROM hi - lo) / rcas.seconds(width);
+    cells := cardinality(chosen)::float8 ^ 2 * extract(epoch FROM hi - lo) / rcas.seconds(width);
     IF cells > 3000000 THEN
         RAISE EXCEPTION '% coins at % are more than can be compared at once', cardinality(chosen), width
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Ask for a shorter time, a wider width, or fewer coins (symbols => ARRAY[''BTC'', ''ETH'']).';
