@@ -30,12 +30,11 @@ type State struct {
 	log     *slog.Logger
 	metrics *telemetry.Metrics
 
-	mu       sync.Mutex
-	now      store.FeedState
-	faults   map[string]*telemetry.Fault
-	legible  legibility
-	losses   int64     // not yet in the log
-	lossSaid time.Time // when the log last said that something was lost
+	mu      sync.Mutex
+	now     store.FeedState
+	faults  map[string]*telemetry.Fault
+	legible legibility
+	losses  map[string]*loss // by what the log says of them
 }
 
 var _ ingestor.Reporter = (*State)(nil)
@@ -46,7 +45,7 @@ func NewState(name string, log *slog.Logger, metrics *telemetry.Metrics) *State 
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &State{
-		name: name, log: log.With("source", name), metrics: metrics, faults: map[string]*telemetry.Fault{},
+		name: name, log: log.With("source", name), metrics: metrics, faults: map[string]*telemetry.Fault{}, losses: map[string]*loss{},
 		now: store.FeedState{
 			Source: name, State: Connecting, Since: time.Now(), LeftOut: map[string]string{}, Newest: map[string]time.Time{},
 		},
@@ -122,16 +121,28 @@ func (s *State) TakeIn(what string) {
 // lossEvery is the least time between two lines about losses.
 const lossEvery = 10 * time.Minute
 
-// Lost says that n things will never be read. The first loss is a line at once; those of the next ten minutes become one.
+// loss is how much was lost that is not yet in the log, and when that last said so.
+type loss struct {
+	n    int64
+	said time.Time
+}
+
+// Lost says that n things will never be read, by a message of their kind. The first loss of a kind is a line at once; those of the next ten
+// minutes become one.
 func (s *State) Lost(n int64, message string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.losses += n
-	if !s.lossSaid.IsZero() && time.Since(s.lossSaid) < lossEvery {
+	l := s.losses[message]
+	if l == nil {
+		l = new(loss)
+		s.losses[message] = l
+	}
+	l.n += n
+	if !l.said.IsZero() && time.Since(l.said) < lossEvery {
 		return
 	}
-	s.log.Warn(message, append([]any{"n", s.losses}, args...)...)
-	s.losses, s.lossSaid = 0, time.Now()
+	s.log.Warn(message, append([]any{"n", l.n}, args...)...)
+	l.n, l.said = 0, time.Now()
 }
 
 // Gaps books how many gaps are open, and how many things they lack.

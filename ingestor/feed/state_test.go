@@ -86,6 +86,8 @@ func TestLossesAreSummed(t *testing.T) {
 		state.Lost(5, "lost")
 		require.Equal(t, 2, strings.Count(log.String(), "WARN"))
 		require.Contains(t, log.String(), "n=50")
+		state.Lost(1, "lost otherwise")
+		require.Contains(t, log.String(), "lost otherwise", "another kind of loss is told at once")
 	})
 }
 
