@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,39 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		price, volume = append(price, p.Price), append(volume, p.Volume)
 		byVenue[p.Venue]++
 	}
-	return s.insert(ctx, byVenue, refused, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+	stored, err := s.insert(ctx, byVenue, refused, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+	if err != nil || stored.Duplicates == 0 {
+		return stored, err
+	}
+	return stored, s.countDiffering(ctx, time_, symbol, venue, tradeID, price, volume)
+}
+
+// EventDiffers counts duplicates of which something else is stored: another price, or another volume.
+const EventDiffers = "differs"
+
+const differingPrices = `
+SELECT p.venue, count(*)
+FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[]) AS t (time, symbol, venue, trade_id, price, volume)
+JOIN prices AS p ON p.time = t.time AND p.symbol = t.symbol AND p.venue = t.venue AND p.trade_id = t.trade_id
+WHERE p.time BETWEEN $7::timestamptz AND $8::timestamptz AND (p.price <> t.price OR p.volume <> t.volume)
+GROUP BY 1`
+
+// countDiffering counts the trades that are stored with other figures.
+func (s *Store) countDiffering(ctx context.Context, time_ []time.Time, symbol, venue, tradeID []string, price, volume []float64) error {
+	rows, err := s.pool.Query(ctx, differingPrices, time_, symbol, venue, tradeID, price, volume,
+		slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare))
+	if err != nil {
+		return wrap("compare prices", err)
+	}
+	var counts []Count
+	count := Count{Component: "writer", Event: EventDiffers}
+	if _, err = pgx.ForEachRow(rows, []any{&count.Source, &count.N}, func() error { counts = append(counts, count); return nil }); err != nil {
+		return wrap("compare prices", err)
+	}
+	if len(counts) == 0 {
+		return nil
+	}
+	return s.AddCounts(ctx, counts)
 }
 
 // insert runs a bulk insert, under a lock where one is given, and the counts of what it did, and of what was refused before, per source, in

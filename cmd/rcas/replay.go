@@ -149,6 +149,8 @@ type replayReport struct {
 	// Bars of OHLCV that were read; each is four prices.
 	Bars       int64           `json:"bars"`
 	Sentiments sentimentReport `json:"sentiments"`
+	// Differs are the duplicates of which other figures are stored.
+	Differs int64 `json:"differs"`
 	// Dead letters that the replay added.
 	Dead int64 `json:"dead"`
 	// Notes of the source and the door that are no drops: skew, truncated archives, ….
@@ -183,6 +185,13 @@ func (a *app) replay(ctx context.Context, cfg archive.Config, scoring scoringFla
 	before, err := a.counted(ctx)
 	if err != nil {
 		return nil, err
+	}
+	begun, err := a.store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Stored = func(ctx context.Context, symbol, venue string, width time.Duration, from, until time.Time) ([]store.Span, error) {
+		return a.store.OtherPrices(ctx, symbol, venue, width, from, until, begun)
 	}
 	bar := newProgress(terminal, "replay")
 	cfg.Progress = func(done, total int64) { bar.update(done, total, "reading") }
@@ -320,6 +329,8 @@ func (r *replayReport) add(rows *rowsReport, count store.Count, n int64) {
 		rows.Stored += n
 	case count.Event == "duplicate":
 		rows.Duplicates += n
+	case count.Component == "writer" && count.Event == store.EventDiffers:
+		r.Differs += n
 	case count.Event == "read":
 		rows.Read += n
 	case dropped:
@@ -346,6 +357,10 @@ func (r *replayReport) print(out io.Writer) error {
 		reasonList(", not judged: ", r.Sentiments.Skipped))
 	fmt.Fprint(out, reasonList("posts dropped: ", r.Tweets.Dropped, "\n"), reasonList("prices dropped: ", r.Prices.Dropped, "\n"),
 		reasonList("noted: ", r.Notes, "\n"))
+	if r.Differs > 0 {
+		fmt.Fprintf(out, "%s prices that were there before have other figures now, and were left as they are: if they are of another exchange, replay "+
+			"them with a --venue of their own\n", thousands(r.Differs))
+	}
 	for _, first := range r.First {
 		fmt.Fprintln(out, "first", first)
 	}

@@ -51,3 +51,34 @@ func TestDryRun(t *testing.T) {
 	_, err = rcas(t, "replay", "--dry-run", "--timezone", "CST", "--data-dir", data, good)
 	require.ErrorContains(t, err, "--timezone")
 }
+
+// What a second command brings of a market and time of which other bars are stored would count twice: it is left out, and counted.
+func TestReplayKnowsWhatIsStored(t *testing.T) {
+	t.Parallel()
+	dir, where := t.TempDir(), []string{"--data-dir", t.TempDir()}
+	for name, content := range map[string]string{
+		"first/BTCUSD.csv": "time,open,high,low,close,volume\n2024-05-01T10:00:00Z,5,7,3,6,2\n2024-05-01T11:00:00Z,6,6,6,6,1\n",
+		"first/ETHUSD.csv": "time,open,high,low,close,volume\n2024-05-01T10:00:00Z,5,7,3,6,2\n2024-05-01T11:00:00Z,6,6,6,6,1\n",
+		// A day, whose four prices lie outside of the hours; a trade within the hours, and one behind them; and hours of another exchange.
+		"second/BTCUSD.csv":        "date,open,high,low,close,volume\n2024-05-01,5,7,3,6,9\n2024-05-02,6,6,6,6,1\n",
+		"second/BTCUSD-trades.csv": "time,price,amount\n2024-05-01T11:59:59Z,6,1\n2024-05-01T12:00:00Z,6,1\n",
+		"second/ETHUSD.csv":        "time,open,high,low,close,volume\n2024-05-01T10:00:00Z,5,7,3,6.5,2\n2024-05-01T11:00:00Z,6,6,6,6,1\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	replay := func(folder string) (r replayReport) {
+		out := must(t, append([]string{"replay", "--json", filepath.Join(dir, folder)}, where...)...)
+		require.NoError(t, json.Unmarshal([]byte(out), &r))
+		return r
+	}
+	require.EqualValues(t, 16, replay("first").Prices.Stored)
+	r := replay("second")
+	require.Equal(t, map[string]int64{"stored otherwise": 2}, r.Prices.Dropped)
+	require.EqualValues(t, 5, r.Prices.Stored, "the second day, and the trade behind the hours")
+	require.EqualValues(t, 8, r.Prices.Duplicates)
+	require.EqualValues(t, 1, r.Differs)
+	again := replay("second")
+	require.Zero(t, again.Prices.Stored)
+	require.Equal(t, r.Prices.Dropped, again.Prices.Dropped)
+}

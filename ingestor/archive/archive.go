@@ -38,6 +38,9 @@ type Config struct {
 	Currency string
 	// Timezone is that of times that tell none. Default: UTC.
 	Timezone *time.Location
+	// Stored, where set, keeps out bars and trades that would count what an earlier replay or a live feed
+	// has stored.
+	Stored Stored
 	// Log may be nil.
 	Log *slog.Logger
 	// Report, where set, is called with what each file, and each member of a container, was taken for, when it is read. Calls may come from

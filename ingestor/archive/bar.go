@@ -125,13 +125,15 @@ type barFile struct {
 	measure measure
 	noted   bool
 
+	stored storedTimes
+
 	// waiting are trades not yet due, and added how many ever waited.
 	waiting waitingTrades
 	added   int
 }
 
 func newBarFile(p *pass, form barForm, hasQuote, inverse bool) *barFile {
-	return &barFile{p: p, form: form, hasQuote: hasQuote, inverse: inverse}
+	return &barFile{p: p, form: form, hasQuote: hasQuote, inverse: inverse, stored: storedTimes{p: p}}
 }
 
 func (f *barFile) add(b *bar) error {
@@ -170,6 +172,9 @@ func (f *barFile) judge() error {
 
 // refuseIndex refuses the bars of an index: they move, and count, without a trade.
 func (f *barFile) refuseIndex() error {
+	if f.form.traded {
+		return nil
+	}
 	moved, traded, counted := 0, 0, 0
 	for _, b := range f.ahead {
 		switch {
@@ -401,8 +406,15 @@ const maxWaiting = 1 << 16
 
 // replay passes on what is due before the bar and lets its own trades wait.
 func (f *barFile) replay(b *bar) error {
-	f.p.tally.count(func(s *Stats) { s.Bars++ })
 	f.place(b)
+	if err := f.stored.check(b.symbol, b.venue, b.width, b.start, b.start.Add(b.width)); err != nil {
+		if isFatal(err) {
+			return err
+		}
+		f.p.drop(b.venue, b.from.file, b.from.line, err)
+		return nil
+	}
+	f.p.tally.count(func(s *Stats) { s.Bars++ })
 	f.convert(b)
 	f.p.claims.extend(f.p.at.file, b)
 	f.p.bar(b)

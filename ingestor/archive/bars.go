@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -16,6 +17,8 @@ type barForm struct {
 	venue string
 	// noVolume says why the volumes are not the coin's, where they never are.
 	noVolume string
+	// traded tells that each bar has been traded in, whatever its volume.
+	traded bool
 	// counted tells that bars without a trade have neither volume nor count, as Binance's: others are of an index.
 	counted bool
 }
@@ -190,8 +193,16 @@ func timeError(err error) error {
 // interval is a width as files name it: 1m, 5min, 1h, 1 day, 1DAY.
 var interval = regexp.MustCompile(`^(\d{1,4}) ?(s|sec|second|m|min|minute|t|h|hr|hour|d|day|w|week)s?$`)
 
+// clockInterval is one as PostgreSQL writes it.
+var clockInterval = regexp.MustCompile(`^(\d\d):(\d\d):00$`)
+
 // widthOf reads the width of a bar; 0 where the text names none.
 func widthOf(text string) time.Duration {
+	if c := clockInterval.FindStringSubmatch(text); c != nil {
+		hours, _ := strconv.Atoi(c[1])
+		minutes, _ := strconv.Atoi(c[2])
+		return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	}
 	m := interval.FindStringSubmatch(strings.ToLower(text))
 	if m == nil || strings.HasSuffix(text, "M") { // 1M is a month
 		return 0

@@ -29,6 +29,8 @@ type numbered struct {
 	text    string
 	number  int
 	tooLong bool
+	// cr tells that it ended in CR LF.
+	cr bool
 }
 
 // next returns the next record, valid until the call after, and the number of its first line. An unreadable record is an
@@ -55,7 +57,7 @@ func (c *csvReader) next() ([]string, int, error) {
 		open = open != oddQuotes(more.text)
 		size += len(more.text)
 	}
-	c.fields, err = splitRecord(c.fields[:0], c.join(first.text, used), c.separator)
+	c.fields, err = splitRecord(c.fields[:0], c.join(first, used), c.separator)
 	if err == nil && len(c.fields) == c.columns {
 		c.again = c.again[used:]
 		return c.fields, first.number, nil
@@ -73,16 +75,22 @@ func (c *csvReader) next() ([]string, int, error) {
 
 func oddQuotes(s string) bool { return strings.Count(s, `"`)%2 != 0 }
 
-// join puts the next lines behind the first one.
-func (c *csvReader) join(first string, lines int) string {
+// join puts the next lines behind the first one. A carriage return before the end of a line is a part of the record where the record itself
+// ends without: elsewhere it is the way in which the file ends its lines.
+func (c *csvReader) join(first numbered, lines int) string {
 	if lines == 0 {
-		return first
+		return first.text
 	}
 	var b strings.Builder
-	b.WriteString(first)
+	b.WriteString(first.text)
+	cr := first.cr
 	for _, line := range c.again[:lines] {
+		if cr && !c.again[lines-1].cr {
+			b.WriteByte('\r')
+		}
 		b.WriteByte('\n')
 		b.WriteString(line.text)
+		cr = line.cr
 	}
 	return b.String()
 }
@@ -102,7 +110,7 @@ func (c *csvReader) line(i int) (numbered, error) {
 		case err != nil:
 			c.err = err
 		default:
-			c.again = append(c.again, numbered{text: string(line), number: c.lines.number})
+			c.again = append(c.again, numbered{text: string(line), number: c.lines.number, cr: c.lines.cr})
 		}
 	}
 	return c.again[i], nil

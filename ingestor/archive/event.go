@@ -75,11 +75,12 @@ const (
 	reasonNoID      = "no id"
 	reasonNoTime    = "no time"
 	reasonNoText    = "no text"
-	reasonBadBar    = "bad bar"   // a price that is none, or a low above the open
-	reasonNoDollar  = "no dollar" // a market against something else than the dollar
-	reasonNoTrade   = "no trade"  // a bar of a time without a trade, or a trade of nothing
-	reasonTwoForms  = "two forms" // an object that could be of either of two formats
-	reasonDiffers   = "differs"   // a bar or trade of which another file has other figures
+	reasonBadBar    = "bad bar"          // a price that is none, or a low above the open
+	reasonNoDollar  = "no dollar"        // a market against something else than the dollar
+	reasonNoTrade   = "no trade"         // a bar of a time without a trade, or a trade of nothing
+	reasonTwoForms  = "two forms"        // an object that could be of either of two formats
+	reasonStored    = "stored otherwise" // a bar or trade of a time of which other bars, or trades, are stored under the same name
+	reasonDiffers   = "differs"          // a bar or trade of which another file has other figures
 )
 
 func malformed(err error) error { return &unreadable{reasonMalformed, err} }

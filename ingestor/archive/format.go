@@ -50,11 +50,11 @@ var formats []*format
 func init() {
 	formats = []*format{
 		twitterV1, twitterV2, redditObject, redditPage, blueskyView, blueskyEvent, stockTwits, telegram, rcasPost,
-		redditTable, postTable, newsTable,
-		rcasPrice, binanceKlines, yahoo, yahooFrame, coinMarketCap, investing, krakenBars, bitstampMinutes, genericBars,
+		redditTable, postTable, newsTable, rcasPostTable,
+		rcasPrice, rcasPriceTable, rcasCandles, binanceKlines, yahoo, yahooFrame, coinMarketCap, investing, krakenBars, bitstampMinutes, genericBars,
 		ohlcvRows, coinbaseCandles, bitfinexCandles, okxCandles, marketChart,
 		binanceTrades, inverseTrades, bareTrades, coinGecko, genericTrades,
-		orderBook, liquidations, indexPrices,
+		orderBook, liquidations, indexPrices, rcasFound,
 	}
 }
 

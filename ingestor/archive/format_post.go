@@ -39,7 +39,7 @@ var rcasPost = &format{
 			RetweetCount  count    `json:"retweet_count"`
 			FavoriteCount count    `json:"favorite_count"`
 			LikeCount     count    `json:"like_count"`
-			Repost        bool     `json:"repost"`
+			Repost        *bool    `json:"repost"`
 		}
 		if err := o.into(&p); err != nil {
 			return err
@@ -54,9 +54,12 @@ var rcasPost = &format{
 		}
 		t := &market.Tweet{
 			Source: p.Source, ID: string(p.ID), Author: first(p.Author.Name, first(p.Username, p.User.Name)), Lang: language(p.Lang),
-			Text: *p.Text, Repost: p.Repost || strings.HasPrefix(*p.Text, "RT @"),
+			Text: *p.Text, Repost: strings.HasPrefix(*p.Text, "RT @"),
 			Followers: int64(max(p.Followers, p.FollowersLong)), QuoteCount: int64(p.QuoteCount), ReplyCount: int64(p.ReplyCount),
 			RetweetCount: int64(p.RetweetCount), FavoriteCount: int64(max(p.FavoriteCount, p.LikeCount)),
+		}
+		if p.Repost != nil {
+			t.Repost = *p.Repost
 		}
 		if t.Source == "" || p.Time == "" && isClient(t.Source) {
 			t.Source = o.cfg.source()

@@ -9,15 +9,16 @@ import (
 
 // Names of the columns of posts, most telling first.
 var (
-	textNames      = []string{"full_text", "text", "tweet", "tweet_text", "raw_content", "content", "message", "body", "post", "post_text"}
-	postIDNames    = []string{"id_str", "tweet_id", "tweetid", "status_id", "post_id", "message_id", "id"}
-	authorNames    = []string{"username", "user_name", "screen_name", "user_screen_name", "author", "author_username", "user_username", "handle", "user", "name"}
-	languageNames  = []string{"lang", "language", "tweet_lang"}
-	followerNames  = []string{"followers", "followers_count", "user_followers", "user_followers_count"}
-	likeNames      = []string{"like_count", "likes", "favorite_count", "favorites", "favourites", "likes_count", "nlikes", "favorites_count"}
-	retweetNames   = []string{"retweet_count", "retweets", "retweets_count", "nretweets", "share_count"}
-	replyNames     = []string{"reply_count", "replies", "replies_count", "nreplies"}
-	quoteNamesPost = []string{"quote_count", "quotes"}
+	textNames     = []string{"full_text", "text", "tweet", "tweet_text", "raw_content", "content", "message", "body", "post", "post_text"}
+	postIDNames   = []string{"id_str", "tweet_id", "tweetid", "status_id", "post_id", "message_id", "id"}
+	authorNames   = []string{"username", "user_name", "screen_name", "user_screen_name", "author", "author_username", "user_username", "handle", "user", "name"}
+	languageNames = []string{"lang", "language", "tweet_lang"}
+	followerNames = []string{"followers", "followers_count", "user_followers", "user_followers_count"}
+	likeNames     = []string{"like_count", "likes", "favorite_count", "favorites", "favourites", "likes_count", "nlikes", "favorites_count",
+		"public_metrics_like_count"}
+	retweetNames   = []string{"retweet_count", "retweets", "retweets_count", "nretweets", "share_count", "public_metrics_retweet_count"}
+	replyNames     = []string{"reply_count", "replies", "replies_count", "nreplies", "public_metrics_reply_count"}
+	quoteNamesPost = []string{"quote_count", "quotes", "public_metrics_quote_count"}
 	repostNames    = []string{"is_retweet", "isretweet", "repost", "is_repost"}
 	networkNames   = []string{"source", "network", "platform"}
 )
@@ -30,7 +31,7 @@ var postTable = &format{
 	ids:    "`id`, `tweet_id`, `id_str`, …; without any made of author, time and text",
 	origin: "`source` where it names a network, else `--source`, else twitter",
 	table: func(h *header) bool {
-		return h.any(timeNames...) && h.any(textNames...) && !isReddit(h) && !isNews(h) && !h.hasBars() && !h.any(priceNames...)
+		return h.any(timeNames...) && h.any(textNames...) && !isReddit(h) && !isNews(h) && !isOwn(h) && !h.hasBars() && !h.any(priceNames...)
 	},
 	open: func(p *pass, h *header) (recordReader, error) {
 		r := &postReader{
@@ -90,6 +91,17 @@ func (r *postReader) read(record []string) error {
 		t.Text = unescape(t.Text)
 	}
 	t.Repost = t.Repost || strings.HasPrefix(t.Text, "RT @")
+	if err := r.count(record, t); err != nil {
+		return err
+	}
+	if r.id < 0 {
+		t.ID = hashID(t.Author, createdText(record, &r.time), t.Text)
+	}
+	return r.p.post(t, created)
+}
+
+// count reads the counts of a post.
+func (r *postReader) count(record []string, t *market.Tweet) error {
 	for i, value := range []*int64{&t.Followers, &t.FavoriteCount, &t.RetweetCount, &t.ReplyCount, &t.QuoteCount} {
 		if text := field(record, r.counts[i]); text != "" && !strings.EqualFold(text, "nan") {
 			n, err := parseCount(strings.ReplaceAll(text, ",", ""))
@@ -99,8 +111,5 @@ func (r *postReader) read(record []string) error {
 			*value = int64(n)
 		}
 	}
-	if r.id < 0 {
-		t.ID = hashID(t.Author, createdText(record, &r.time), t.Text)
-	}
-	return r.p.post(t, created)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"rcas/ingestor/twitter"
 	"rcas/market"
 )
 
@@ -14,7 +15,7 @@ var twitterV2 = &format{
 	known: "JSON objects with `author_id`, `public_metrics`, `referenced_tweets`, `edit_history_tweet_ids`, `conversation_id` or `note_tweet`, " +
 		"or a client like \"Twitter for iPhone\" under `source`; pages and lines of a stream, `{\"data\":…,\"includes\":…}`; flattened by twarc",
 	times:  "`created_at`, RFC 3339",
-	ids:    "`id`",
+	ids:    "`id`; of an edit that of the first version",
 	origin: "twitter",
 	object: func(k keySet, o *object) bool {
 		switch {
@@ -52,7 +53,9 @@ type postV2 struct {
 	Text      *string  `json:"text"`
 	Lang      string   `json:"lang"`
 	AuthorID  flexible `json:"author_id"`
-	NoteText  struct {
+	// Edits are the identifiers of all versions, the first one first.
+	Edits    []string `json:"edit_history_tweet_ids"`
+	NoteText struct {
 		Text string `json:"text"`
 	} `json:"note_tweet"`
 	Metrics *struct {
@@ -171,5 +174,14 @@ func decodePostV2(raw []byte, with *includes, cfg *Config, emit func(event) erro
 		}
 		t.Text = first(unescape(original), t.Text)
 	}
-	return finish(t, string(p.CreatedAt), cfg.zone(), emit)
+	edited := len(p.Edits) > 0 && p.Edits[0] != "" && p.Edits[0] != t.ID
+	if edited { // is the first version once more, as it is to the live source
+		t.ID = p.Edits[0]
+	}
+	return finish(t, string(p.CreatedAt), cfg.zone(), func(e event) error {
+		if edited {
+			e.tweet.Time = twitter.Written(t.ID, e.tweet.Time)
+		}
+		return emit(e)
+	})
 }

@@ -31,6 +31,8 @@ var samples = map[string][]sampleOf{
 		{file: "flat.jsonl", text: `{"id":"2","created_at":"2024-05-01T12:00:00Z","text":"RT @anna: a lo…","author_id":"8","author":{"username":"bert"},` +
 			`"referenced_tweets":[{"type":"retweeted","id":"1","text":"a long","note_tweet":{"text":"a long story"}}]}`,
 			want: []string{"twitter 2 2024-05-01T12:00:00Z bert a long story"}},
+		{file: "edited", text: `{"id":"1785642825937354752","created_at":"2024-05-01T12:10:00.000Z","text":"tulips","author_id":"8","edit_history_tweet_ids":` +
+			`["1785640309355446273","1785642825937354752"]}`, want: []string{"twitter 1785640309355446273 2024-05-01T12:00:00Z 8 tulips"}},
 		{file: "page", text: `{"data":[{"id":"3","created_at":"2024-05-01T12:00:00Z","text":"a","author_id":"8"}],"includes":{"users":[{"id":"8","username":"bert"}]}}`,
 			want: []string{"twitter 3 2024-05-01T12:00:00Z bert a"}}},
 	redditObject.name: {{file: "a", text: `{"id":"c1","body":"coins","created_utc":"1714564800","author":"anna"}{"id":"s1","title":"coins?","selftext":"[ Removed by Reddit ]","created_utc":1714564800.0}`,
@@ -63,6 +65,19 @@ var samples = map[string][]sampleOf{
 	newsTable.name: {{file: "a.csv", text: "id,title,publication,author,date,content\n1,Coins fall,The Daily,Ann,2024-05-01,long\n", refused: "--source news"},
 		{file: "a.csv", text: "id,title,publication,author,date,content\n1,Coins fall,The Daily,Ann,2024-05-01,long\n", cfg: Config{Source: "news"},
 			want: []string{"news 1 2024-05-01T00:00:00Z The Daily Coins fall\n\nlong"}}},
+	rcasPostTable.name: {{file: "a.csv", text: "time,source,id,author,lang,text,symbols,repost,followers,quote_count,reply_count,retweet_count,favorite_count,received_at\n" +
+		"2024-05-01T12:00:00.5Z,twitter,1,anna,en,\"RT @bert: a &amp; b\r\n c \",BTC ETH,false,1,2,3,4,5,2024-05-01T12:00:01Z\n" +
+		"2024-05-01T12:00:00Z,news,x,,,,,true,0,0,0,0,0,2024-05-01T12:00:01Z\n",
+		want: []string{"twitter 1 2024-05-01T12:00:00.5Z anna RT @bert: a &amp; b\r\n c ", "news x 2024-05-01T12:00:00Z  "}}},
+	rcasPriceTable.name: {{file: "a.csv", text: "time,symbol,venue,trade_id,price,volume,received_at\n2024-05-01T12:00:00Z,BTC,kraken,60s-1-low,5e-07,0,2024-05-01T12:00:01Z\n",
+		want: []string{"kraken BTC 2024-05-01T12:00:00Z 5e-07 0"}}},
+	rcasCandles.name: {{file: "a.csv", text: "symbol,interval,bucket,venue,open,high,low,close,volume,vwap,trades\nBTC,01:00:00,2024-05-01T12:00:00Z,kraken,5,7,3,6,0,,9\n",
+		want: bars("kraken", 5, 3, 7, 6, 0)},
+		{file: "a.json", cfg: Config{Symbol: "BTC"}, text: `[{"bucket": "2024-05-01 12:00:00+00", "open": 5, "high": 7, "low": 3, "close": 6, "volume": 2, "vwap": 5, "trades": 9},` +
+			`{"bucket": "2024-05-01 13:00:00+00", "open": 5, "high": 5, "low": 5, "close": 5, "volume": 0, "vwap": null, "trades": 1}]`,
+			want: append(bars("archive", 5, 3, 7, 6, 2), later(bars("archive", 5, 5, 5, 5, 0))...)}},
+	rcasFound.name: {{file: "a.ndjson", text: `{"time":"2024-05-01T12:00:00Z","source":"twitter","id":"1","symbol":"BTC","model":"m","score":1,"weight":1,"reach":0}`, refused: "rcas export tweets"},
+		{file: "a.csv", text: "symbol,interval,bucket,mood\nBTC,01:00:00,2024-05-01T12:00:00Z,0.5\n", refused: "rcas export tweets"}},
 	rcasPrice.name: {{file: "a", text: `{"symbol":"BTC-USD","time":"2024-05-01T12:00:00Z","price":"5","volume":0.5,"trade_id":9}`, want: []string{"archive BTC 2024-05-01T12:00:00Z 5 0.5"}}},
 	binanceKlines.name: {{file: "BTCUSD_PERP-1h.csv", text: klineHeader + "\n1714564800000,50000,50300,49800,50100,125000,1714568399999,250,900,60000,120,0\n", want: bars("binance", 50000, 50300, 49800, 50100, 250)},
 		{file: "BTCUSDT.json", text: `[[1714564800000,"50000","50300","49800","50100","2",1714568399999,"100100",9,"1","2","0"]]`, want: bars("binance", 50000, 50300, 49800, 50100, 2)},

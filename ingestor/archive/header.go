@@ -96,7 +96,7 @@ var (
 	timeNames = []string{"created_utc", "created_at_utc", "unix", "unixtime", "unix_timestamp", "epoch", "open_time", "opentime", "time_open",
 		"transact_time", "timestamp_ms", "created", "time", "timestamp", "datetime", "date_time", "created_at", "snapped_at", "date",
 		"published_at", "posted_at", "post_date", "tweet_created", "tweet_created_at", "tweet_posted_time", "tweet_date", "created_time",
-		"date_utc", "time_utc", "t", "time_period_start"}
+		"date_utc", "time_utc", "t", "time_period_start", "bucket"}
 	endNames    = []string{"close_time", "closetime", "time_close", "end_time", "time_period_end"}
 	symbolNames = []string{"symbol", "pair", "product", "product_id", "market", "instrument", "instrument_name", "inst_id", "ticker", "coin"}
 	venueNames  = []string{"venue", "exchange"}

@@ -24,7 +24,9 @@ type lineReader struct {
 	// number is that of the line returned last, from 1. offset counts the bytes read.
 	number int
 	offset int64
-	long   []byte
+	// cr tells that the line returned last ended in CR LF.
+	cr   bool
+	long []byte
 }
 
 func newLineReader(in *bufio.Reader) *lineReader { return &lineReader{in: in, limit: maxLineBytes} }
@@ -66,7 +68,7 @@ func (l *lineReader) next() ([]byte, error) {
 // trim takes the end of the line off, and a byte order mark from the first one.
 func (l *lineReader) trim(line []byte) []byte {
 	line = bytes.TrimSuffix(line, []byte{'\n'})
-	line = bytes.TrimSuffix(line, []byte{'\r'})
+	line, l.cr = bytes.CutSuffix(line, []byte{'\r'})
 	if l.number == 1 {
 		line = bytes.TrimPrefix(line, []byte("\uFEFF"))
 	}

@@ -80,7 +80,8 @@ func TestFormatsInColumns(t *testing.T) {
 				cfg.Paths = []string{write(t, s.file, columnsOfText(t, records))}
 				sink, stats := replay(t, cfg)
 				require.Empty(t, stats.Errors)
-				require.Equal(t, s.want, said(sink))
+				want := strings.ReplaceAll(strings.Join(s.want, "|"), "\r\n", "\n") // as the reader of CSV above takes them
+				require.Equal(t, strings.Split(want, "|"), said(sink))
 			})
 		}
 	}

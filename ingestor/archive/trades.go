@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"rcas/market"
 )
@@ -37,6 +38,7 @@ type tradeTable struct {
 	seen                           int
 	told                           bool
 	made                           *madeIDs
+	stored                         storedTimes
 }
 
 // trades makes the reader of a table of trades.
@@ -44,6 +46,7 @@ func (p *pass) trades(h *header, form tradeForm) (recordReader, error) {
 	t := &tradeTable{
 		p: p, h: h, form: form, time: newTimeColumns(h, timeNames...), price: h.of(priceNames...), amount: -1, value: h.of(form.value...),
 		id: h.of(idNames...), side: h.of(sideNames...), sides: map[string]bool{}, made: newMadeIDs(),
+		stored: storedTimes{p: p},
 	}
 	switch {
 	case form.amount != nil:
@@ -93,6 +96,9 @@ func (t *tradeTable) about() string {
 func (t *tradeTable) read(record []string) error {
 	trade, err := t.trade(record)
 	if err != nil {
+		return err
+	}
+	if err := t.stored.check(trade.Symbol, trade.Venue, 0, trade.Time, time.Time{}); err != nil {
 		return err
 	}
 	t.p.price(trade)

@@ -184,7 +184,7 @@ func (e *envelope) post(data json.RawMessage) (Post, error) {
 	}
 	edit := len(p.Edits) > 0 && p.Edits[0] != "" && p.Edits[0] != p.ID
 	if edit {
-		t.ID, t.Time = p.Edits[0], written(p.Edits[0], t.Time)
+		t.ID, t.Time = p.Edits[0], Written(p.Edits[0], t.Time)
 	}
 	for _, user := range e.Includes.Users {
 		if user.ID == p.AuthorID && user.ID != "" {
@@ -218,9 +218,9 @@ const (
 // editable is how long after it was written a post can be edited.
 const editable = time.Hour
 
-// written returns when the post with the identifier was first written, to the second as X tells it, where an edit was made at edited;
+// Written returns when the post with the identifier was first written, to the second as X tells it, where an edit was made at edited;
 // that itself where the identifier tells no such time.
-func written(id string, edited time.Time) time.Time {
+func Written(id string, edited time.Time) time.Time {
 	n, err := strconv.ParseInt(id, 10, 64)
 	if err != nil {
 		return edited
