@@ -24,15 +24,24 @@ type Alert struct {
 	MoodZ      float64 `json:"mood_z"`
 	ReturnZ    float64 `json:"return_z"`
 	Posts      int64   `json:"posts"`
+	// Shares of all judged posts of the bucket in which it fired; null in alerts recorded before they were known.
+	Adverts  *float64 `json:"adverts"`
+	Bots     *float64 `json:"bots"`
+	News     *float64 `json:"news"`
+	Repeated *float64 `json:"repeated"`
 	// Text says it in a sentence; chat programs' incoming webhooks show this field.
 	Text string `json:"text"`
 }
 
-const columns = `id, symbol, rule, direction, start_time, fired_at, price, divergence, mood_z, return_z, posts`
+const columns = `id, symbol, rule, direction, start_time, fired_at, price, divergence, mood_z, return_z, posts,
+	adverts, bots, news, repeated`
+
+// bought is the share of adverts from which on the sentence tells of them.
+const bought = 0.2
 
 func scan(row pgx.CollectableRow) (a Alert, err error) {
 	err = row.Scan(&a.ID, &a.Symbol, &a.Rule, &a.Direction, &a.StartTime, &a.FiredAt, &a.Price, &a.Divergence, &a.MoodZ,
-		&a.ReturnZ, &a.Posts)
+		&a.ReturnZ, &a.Posts, &a.Adverts, &a.Bots, &a.News, &a.Repeated)
 	a.StartTime, a.FiredAt = a.StartTime.UTC(), a.FiredAt.UTC()
 	a.Text = a.sentence()
 	return a, err
@@ -47,7 +56,11 @@ func (a *Alert) sentence() string {
 	if a.Price != nil {
 		price = fmt.Sprintf(", price %.6g", *a.Price)
 	}
-	return fmt.Sprintf("%s: %s (%s divergence of %.1f standard deviations since %s UTC, %d posts%s)", a.Symbol, parted,
+	adverts := ""
+	if a.Adverts != nil && *a.Adverts >= bought {
+		adverts = fmt.Sprintf("; %.0f %% of all that was written are adverts", 100**a.Adverts)
+	}
+	return fmt.Sprintf("%s: %s (%s divergence of %.1f standard deviations since %s UTC, %d posts%s%s)", a.Symbol, parted,
 		a.Direction,
-		a.Divergence, a.StartTime.Format("2 Jan 15:04"), a.Posts, price)
+		a.Divergence, a.StartTime.Format("2 Jan 15:04"), a.Posts, price, adverts)
 }

@@ -139,6 +139,7 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 	require.Greater(t, bullish.Divergence, 3.0)
 	require.InDelta(t, bullish.Divergence, bullish.MoodZ-bullish.ReturnZ, 1e-9)
 	require.NotNil(t, bullish.Price)
+	require.NotNil(t, bullish.Adverts, "and how much of it adverts were")
 	require.Contains(t, bullish.Text, "BTC: mood is up while price falls (bullish divergence of ")
 	require.Equal(t, "bearish", heard.alerts["alerts.ETH"][0].Direction)
 	require.Equal(t, map[string]int{"1": 1, "2": 1}, hook.taken)

@@ -177,7 +177,8 @@ func requireEvents(t *testing.T, s *store.Store, h *hourly, firing []bool, apart
 		want = append(want, []any{hour(i - 1), hour(i + 1), hour(end), map[int]string{1: "bullish", -1: "bearish"}[apart[i]],
 			moodZ[peak] - returnZ[peak], hour(peak), int64(posts), priceAt(i), after(1), after(4), after(24)})
 	}
-	rows := storetest.Rows(t, s, `SELECT * FROM divergence_events('BTC', $1, $2, '1 hour', 24, 0.4, 2, 2)`,
+	rows := storetest.Rows(t, s, `SELECT start_time, fired_at, end_time, direction, peak, peak_time, posts, price, return_1h, return_4h, return_24h
+		FROM divergence_events('BTC', $1, $2, '1 hour', 24, 0.4, 2, 2)`,
 		start.Add(10*time.Hour), h.end())
 	require.NotEmpty(t, want)
 	require.Len(t, rows, len(want))
@@ -242,6 +243,10 @@ func requireAlerts(t *testing.T, s *store.Store, h *hourly) {
 		AND b.fired_at < a.fired_at + INTERVAL '6 hours'`)
 	storetest.RequireNone(t, s, `SELECT symbol, fired_at FROM alerts WHERE rule = 'whole' EXCEPT
 		SELECT 'BTC', fired_at FROM divergence_events('BTC', $1, $2, '1 hour', 24, 0.4, 2, 2)`, start.Add(10*time.Hour), h.end())
+	storetest.RequireNone(t, s, `SELECT fired_at, adverts, bots, news, repeated FROM alerts WHERE rule = 'whole' EXCEPT
+		SELECT bucket + INTERVAL '1 hour', adverts, bots, news, repeated FROM divergence('BTC', $1, $2, '1 hour', 24, 0.4, 2, 2)`,
+		start.Add(10*time.Hour), h.end())
+	storetest.RequireNone(t, s, `SELECT FROM alerts WHERE adverts IS NULL OR repeated IS NULL`)
 }
 
 func TestDivergenceStateIsTheLastWholeBucket(t *testing.T) {
@@ -253,19 +258,19 @@ func TestDivergenceStateIsTheLastWholeBucket(t *testing.T) {
 	states := 0
 	for hour := 120; hour < 200; hour += 4 {
 		at := start.Add(time.Duration(hour) * time.Hour)
-		rows := storetest.Rows(t, s, `SELECT symbol, signal, direction, divergence, posts FROM divergence_state($1, '1 hour', 24,
-			0.3, 1, 1)`, at.Add(59*time.Minute))
+		rows := storetest.Rows(t, s, `SELECT symbol, signal, direction, divergence, posts, adverts, bots, news, repeated
+			FROM divergence_state($1, '1 hour', 24, 0.3, 1, 1)`, at.Add(59*time.Minute))
 		require.Len(t, rows, 3)
 		for i, symbol := range []string{"BTC", "ETH"} {
 			want := storetest.Rows(t, s, `SELECT $1, CASE WHEN firing THEN divergence ELSE 0 END, coalesce(direction, 'none'),
-				divergence, posts
+				divergence, posts, adverts, bots, news, repeated
 				FROM divergence($1, $2, $3, '1 hour', 24, 0.3, 1, 1)`, symbol, at.Add(-time.Hour), at)
 			requireRow(t, want[0], rows[i], symbol)
 			if want[0][2] != "none" {
 				states++
 			}
 		}
-		require.Equal(t, []any{"SOL", 0.0, "none", nil, int64(0)}, rows[2], "a coin without data has its row too")
+		require.Equal(t, []any{"SOL", 0.0, "none", nil, int64(0), nil, nil, nil, nil}, rows[2], "a coin without data has its row too")
 	}
 	require.Positive(t, states)
 	require.Len(t, storetest.Rows(t, s, `SELECT symbol, signal FROM divergence_now`), 3)
@@ -282,7 +287,7 @@ func TestLeadLagEqualsAnIndependentComputation(t *testing.T) {
 		h.insert(t, s)
 		from := 20 * i
 		for _, most := range []int{10, 150} { // with many lags, chance is all but sure to find one
-			rows := storetest.Rows(t, s, `SELECT * FROM lead_lag($1, $2, $3, '1 hour', $4)`, symbol,
+			rows := storetest.Rows(t, s, `SELECT lag, correlation, n, effective_n, p_single, p_value FROM lead_lag($1, $2, $3, '1 hour', $4)`, symbol,
 				start.Add(time.Duration(from)*time.Hour+10*time.Minute), h.end(), most)
 			want := leadLag(h.mood[from:], h.returns()[from:], most)
 			require.Len(t, rows, 2*most+1)
@@ -291,9 +296,13 @@ func TestLeadLagEqualsAnIndependentComputation(t *testing.T) {
 			}
 		}
 	}
-	rows := storetest.Rows(t, s, `SELECT lag, correlation, n FROM lead_lag('BTC', $1, $2, '1 hour', 500)`, start, start.Add(24*time.Hour))
+	h24 := start.Add(24 * time.Hour)
+	rows := storetest.Rows(t, s, `SELECT lag, correlation, n FROM lead_lag('BTC', $1, $2, '1 hour', 500)`, start, h24)
 	require.Len(t, rows, 1001)
 	require.Equal(t, []any{int32(-500), nil, int64(0)}, rows[0], "a lag longer than the time has no pairs")
+	shares := storetest.Rows(t, s, `SELECT DISTINCT adverts, bots, news, repeated FROM lead_lag('BTC', $1, $2, '1 hour', 2)`, start, h24)
+	require.Equal(t, storetest.Rows(t, s, `SELECT adverts, bots, news, repeated FROM market_overview($1, $2) WHERE symbol = 'BTC'`, start, h24), shares)
+	require.NotNil(t, shares[0][0])
 }
 
 // leadLag computes what lead_lag() returns from its definition, by other means where there are any: loops over pairs, math.Erfc,

@@ -119,7 +119,8 @@ func Judgeable(text string) bool {
 // silent tells of a word that says nothing by itself.
 func silent(word []byte) bool {
 	switch string(word) {
-	case lexer.URL, lexer.User, lexer.Cashtag, "!", "!!", "?", "??", "?!", "...", "%", lexer.Title, lexer.Caps, lexer.Reply, lexer.Tags:
+	case lexer.URL, lexer.User, lexer.Cashtag, "!", "!!", "?", "??", "?!", "...", "%", lexer.Title, lexer.Caps, lexer.Reply, lexer.Tags,
+		lexer.Heap, lexer.Links, lexer.Ends, lexer.Calls, lexer.Faces, lexer.Sums:
 		return true
 	}
 	return false

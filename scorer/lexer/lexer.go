@@ -40,6 +40,12 @@ const (
 	Caps  = "<caps>"  // it is written in capitals
 	Reply = "<reply>" // it begins with a user's name
 	Tags  = "<tags>"  // it has three hashtags and more
+	Heap  = "<heap>"  // it has seven hashtags and more
+	Links = "<links>" // it has two links and more
+	Ends  = "<ends>"  // it ends with a link
+	Calls = "<calls>" // it names three users and more
+	Faces = "<faces>" // it has four emoji and more
+	Sums  = "<sums>"  // it has four numbers and more
 )
 
 // Signed numbers, with their sign inside the placeholder.
@@ -83,7 +89,7 @@ type Words struct {
 }
 
 // shape counts what the words of a post look like; of words, those of four letters and more.
-type shape struct{ capitalised, shouted, all, tags int }
+type shape struct{ capitalised, shouted, all, tags, links, users, emoji, numbers int }
 
 // Len is the number of words.
 func (w *Words) Len() int { return len(w.ends) }
@@ -110,8 +116,8 @@ func (w *Words) String() string {
 	return joined.String()
 }
 
-// Split reads at most limit words of text, and no more of the text than it needs for them. Invalid UTF-8 separates words. The coins
-// are the places that name one, in their order.
+// Split reads at most limit words of text, and no more of the text than it needs for them; the words about the post as a whole come on
+// top. Invalid UTF-8 separates words. The coins are the places that name one, in their order.
 func (w *Words) Split(text string, limit int, coins ...Coin) {
 	if strings.IndexByte(text, '&') >= 0 {
 		text, coins = unescape(text[:min(len(text), limit*maxWordBytes)], coins)
@@ -133,9 +139,9 @@ func (w *Words) Split(text string, limit int, coins ...Coin) {
 	w.text, w.coins = "", nil
 }
 
-// whole adds the words about the post as a whole, as far as there is room.
+// whole adds the words about the post as a whole.
 func (w *Words) whole() {
-	s := w.shape
+	s, last := w.shape, string(w.At(w.Len()-1))
 	for _, word := range [...]struct {
 		text string
 		fits bool
@@ -144,8 +150,14 @@ func (w *Words) whole() {
 		{Title, s.all >= 3 && 2*s.shouted <= s.all && 10*s.capitalised > 7*s.all},
 		{Reply, w.text[0] == '@'},
 		{Tags, s.tags >= 3},
+		{Heap, s.tags >= 7},
+		{Links, s.links >= 2},
+		{Ends, last == URL},
+		{Calls, s.users >= 3},
+		{Faces, s.emoji >= 4},
+		{Sums, s.numbers >= 4},
 	} {
-		if word.fits && len(w.ends) < w.limit {
+		if word.fits {
 			w.add(word.text)
 		}
 	}
@@ -227,6 +239,7 @@ func (w *Words) sign(c byte) {
 	case c == '@' && isNameByte(following):
 		w.at++
 		w.skip(isNameByte)
+		w.shape.users++
 		w.add(User)
 	case c == '#' && (isLetter(following) || isDigit(following) || following >= utf8.RuneSelf):
 		w.hashtag()
@@ -419,6 +432,7 @@ func (w *Words) link() bool {
 		return false
 	}
 	w.skip(isLinkByte)
+	w.shape.links++
 	w.add(URL)
 	return true
 }
@@ -474,6 +488,7 @@ func (w *Words) number() {
 	if !money && w.ordinal(begin) {
 		return
 	}
+	w.shape.numbers++
 	w.unit(w.text[begin:end], sign, money)
 }
 
@@ -555,6 +570,7 @@ func (w *Words) beyondASCII() {
 func (w *Words) emoji(r rune, size int) {
 	word := w.text[w.at : w.at+size]
 	w.at += size
+	w.shape.emoji++
 	if r >= 0x1F3FB && r <= 0x1F3FF || r >= 0x1F1E6 && r <= 0x1F1FF { // skin tones; letters of flags
 		return
 	}

@@ -24,12 +24,17 @@ func TestSplit(t *testing.T) {
 		"Buy the DIP now":                     "buy the dip now",
 		"sooooo gooood":                       "soo good",
 		"see https://example.org/a?b=c#d now": "see <url> now",
-		"WWW.example.org":                     "<url>",
+		"see https://example.org/a":           "see <url> <ends>",
+		"http://a.io www.b.io x":              "<url> <url> x <links>",
+		"hi @a @b @c":                         "hi <user> <user> <user> <calls>",
+		"WWW.example.org":                     "<url> <ends>",
 		"example.com/x and end.of line":       "<url> and end of line",
 		"@someone hi":                         "<user> hi <reply>",
 		"$BTC $eth.x $SHOP-T":                 "<cashtag> <cashtag> <cashtag> t",
 		"$1,000.50 $-3 -$20 €5":               "<money> <-num> <-num> <money>",
-		"+3.2% -4% 5% 10x 100k 2017 42":       "<+%> <-%> <%> <times> <num> <year> <num>",
+		"1 2 3 4":                             "<num> <num> <num> <num> <sums>",
+		"#a #b #c #d #e #f #g":                "#a a #b b #c c #d d #e e #f f #g g <tags> <heap>",
+		"+3.2% -4% 5% 10x 100k 2017 42":       "<+%> <-%> <%> <times> <num> <year> <num> <sums>",
 		"5-10 at 10:30":                       "<num> <num> at <num>",
 		"1st 4chan":                           "1st 4chan",
 		"#Bitcoin #to_the_moon # 1":           "#bitcoin bitcoin #tothemoon tothemoon <num>",
@@ -42,7 +47,7 @@ func TestSplit(t *testing.T) {
 		"I’m here, Bitcoin’s here":            "i'm here bitcoin here",
 		":) :-( ;D :'( <3 xD :/ (: ^_^ -_-":   "<smile> <sad> <laugh> <sad> <heart> <laugh> <skeptic> <smile> <smile> <skeptic>",
 		"a:b 3:2 http:":                       "a b <num> http",
-		"🚀🚀🚀🚀🚀 👍🏽 🇺🇸 ❤️":                   "🚀 🚀 🚀 👍 ❤",
+		"🚀🚀🚀🚀🚀 👍🏽 🇺🇸 ❤️":                   "🚀 🚀 🚀 👍 ❤ <faces>",
 		"wow!!! what?! why?? ok.... fine…": "wow !! what ?! why ?? ok ... fine ...",
 		"a &amp; b &lt;3 &#128640;":        "a b <heart> 🚀",
 		"café ÀÉ naïve":                    "café àé naïve",
@@ -79,7 +84,8 @@ func TestSplitStopsAtItsLimit(t *testing.T) {
 	t.Parallel()
 	var words lexer.Words
 	words.Split(strings.Repeat("word #tag ", 50_000), 64)
-	require.Equal(t, 64, words.Len())
+	require.Equal(t, "<heap>", string(words.At(words.Len()-1)), "what the post looks like comes on top")
+	require.Equal(t, 64+2, words.Len())
 	words.Split("again", 64)
 	require.Equal(t, 1, words.Len())
 	require.Equal(t, "again", string(words.At(0)))

@@ -1,4 +1,4 @@
-"""The linear half: words and pairs of neighbouring words, weighted by rarity, each post scaled to length one."""
+"""The linear half: words, their letters, and pairs of neighbouring words, weighted by rarity, each post scaled to length one."""
 
 import collections
 
@@ -7,6 +7,7 @@ import scipy.optimize
 import scipy.sparse
 
 import network
+import vectors
 
 ROUGH, FINE = 25, 60  # steps of the fit that chooses the pairs, and of the last
 
@@ -14,9 +15,15 @@ ROUGH, FINE = 25, 60  # steps of the fit that chooses the pairs, and of the last
 class Linear:
     """Features are word ids, and pairs of them as keys first * size + second, numbered from size on."""
 
-    def __init__(self, size, coins=(), l2=1e-5, pairs=60_000):
-        """size bounds the ids of words; coins are the ids of the words that stand for a coin."""
-        self.size, self.coins, self.l2, self.most_pairs = size, list(coins), l2, pairs
+    def __init__(self, vocabulary, coins=(), spelled=(), l2=1e-5, l2_spelled=3e-5, pairs=60_000):
+        """vocabulary maps words to ids; coins are the ids of the words that stand for a coin.
+
+        In the heads that are spelled, runs of letters have weights as well, which the words that hold them share: what few posts teach
+        about a word carries over to its like. They are a constant of the word, so they are folded into its weight.
+        """
+        self.size, self.coins, self.spelled, self.most_pairs = max(vocabulary.values()) + 1, list(coins), spelled, pairs
+        self.l2, self.l2_spelled = l2, l2_spelled
+        self.letters = letters(vocabulary, self.size)
         self.pairs, self.weights, self.bias = {}, {}, {}
 
     def fit(self, rows, lessons, report=print):
@@ -55,8 +62,15 @@ class Linear:
         for head, lesson in lessons.items():
             weights = lesson.weights.numpy().astype(float)
             taught = np.flatnonzero(weights)
-            self.weights[head], self.bias[head], loss = regress(scaled[taught], lesson.targets.numpy().astype(float)[taught],
-                                                                lesson.masks.numpy().astype(float)[taught], weights[taught], self.l2, steps)
+            seen, l2 = scaled[taught], self.l2
+            if head in self.spelled:
+                l2 = self.l2_spelled
+                seen = scipy.sparse.hstack([seen, seen[:, :self.size] @ self.letters]).tocsr()
+            found, self.bias[head], loss = regress(seen, lesson.targets.numpy().astype(float)[taught],
+                                                   lesson.masks.numpy().astype(float)[taught], weights[taught], l2, steps)
+            self.weights[head] = found[:, :scaled.shape[1]]
+            if head in self.spelled:
+                self.weights[head][:, :self.size] += (self.letters @ found[:, scaled.shape[1]:].T).T
             report(f"linear, {head}: {counts.shape[1]} features, loss {loss:.4f}")
 
     def predict(self, rows, head):
@@ -74,6 +88,20 @@ class Linear:
         table = np.concatenate([self.weights[head] * self.rarity for head in heads] + [named, self.rarity[None] ** 2]).T
         table[[network.PADDING, network.UNKNOWN]] = 0
         return table.astype(np.float16)
+
+
+def letters(vocabulary, size):
+    """Which runs of letters each word has, as a sparse matrix; a word's row has length one.
+
+    The runs of negated words are their own: "not a scam" says the opposite of a scam.
+    """
+    runs = {number: [run + "~" * word.endswith("~") for run in vectors.letter_runs(word)] for word, number in vocabulary.items()}
+    counts = collections.Counter(run for each in runs.values() for run in each)
+    numbers = {run: i for i, run in enumerate(sorted(run for run, n in counts.items() if n >= vectors.MIN_WORDS))}
+    cells = [(number, numbers[run]) for number, each in runs.items() for run in each if run in numbers]
+    words, columns = np.array(cells).T
+    values = 1 / np.sqrt(np.bincount(words, minlength=size))[words]
+    return scipy.sparse.csr_matrix((values, (words, columns)), (size, len(numbers)))
 
 
 def regress(features, target, mask, weights, l2, steps):

@@ -7,7 +7,9 @@ texts exactly as the scorer does and run what was exported.
 
 import argparse
 import collections
+import concurrent.futures
 import json
+import multiprocessing
 import pathlib
 import shutil
 import subprocess
@@ -26,7 +28,7 @@ import mixing
 import network
 
 HERE = pathlib.Path(__file__).parent
-MAX_WORDS = 60
+MAX_WORDS = 60  # of the text; as limit in words/main.go
 MIN_COUNT = 2  # times that a word must occur
 NEGATED_COUNT = 60  # times that a word must occur to have a negated form that was never seen
 COINS = ["<coin>", "#<coin>", "<other>", "#<other>"]
@@ -76,12 +78,13 @@ def train(options, directory):
     lessons = {"mood": mood_lesson(training), "coin": coin_lesson(training), "kind": kind_lesson(training)}
 
     coins = [ids[word] for word in COINS if word in ids]
-    line = linear.Linear(network.UNKNOWN + 1 + len(ids), coins)
-    line.fit(rows, lessons, report=report)
     torch.manual_seed(options.seed)
     np.random.seed(options.seed)
     net = network.Network(ids, {"mood": len(data.CLASSES), "coin": len(data.CLASSES), "kind": len(data.KINDS)})
-    network.fit(net, rows, lessons, report=report)
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
+        line = other.submit(fit_line, linear.Linear(ids, coins, spelled=("coin", "kind")), rows, lessons)
+        network.fit(net, rows, lessons, report=report)
+        line = line.result()
     net.fold()
 
     voices = {output: [voice for head in heads for voice in (network.predict(net, held, head).astype(float), line.predict(held, head))]
@@ -97,6 +100,12 @@ def train(options, directory):
     found["largest_difference"] = check(directory, logits, validation)
     write_json(directory / "validation.json", found)
     report(json.dumps(found, indent=2))
+
+
+def fit_line(line, rows, lessons):
+    """Fit the linear half: in a process of its own, for the network needs a core for itself."""
+    line.fit(rows, lessons, report=report)
+    return line
 
 
 def report(line):
@@ -135,7 +144,7 @@ def encode(posts, ids):
     def number(word):
         return ids.get(word, ids.get(word.removesuffix("~"), network.UNKNOWN))
 
-    return [[number(word) for word in post.words[:MAX_WORDS]] for post in posts]
+    return [[number(word) for word in post.words] for post in posts]
 
 
 def mood_lesson(posts):

@@ -14,8 +14,8 @@ import (
 	"rcas/scorer/lexer"
 )
 
-// limit bounds the words of one text; the scorer's model directory says how many of them it reads.
-const limit = 256
+// limit bounds the words of one text, as the model's max_words does: see MAX_WORDS of train.py.
+const limit = 60
 
 func main() {
 	if err := run(os.Stdin, os.Stdout); err != nil {
