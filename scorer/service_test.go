@@ -157,7 +157,7 @@ func TestSwapLosesNothingAndScoresNothingTwice(t *testing.T) {
 	for i := 0; i < n; i += 500 {
 		var batch []*market.Tweet
 		for j := i; j < i+500; j++ {
-			batch = append(batch, post(j, fmt.Sprintf("post number %d about bitcoin", j), "en"))
+			batch = append(batch, post(j, fmt.Sprintf("my post number %d: I love bitcoin", j), "en"))
 		}
 		b.publish(t, batch...)
 		switch i {
@@ -165,7 +165,7 @@ func TestSwapLosesNothingAndScoresNothingTwice(t *testing.T) {
 			require.NoError(t, b.store.UseModel(t.Context(), "second", nil, false))
 			// Swapped before the rest is published, whatever the machine's speed.
 			require.Eventually(t, func() bool {
-				b.publish(t, post(0, "post number 0 about bitcoin", "en"))
+				b.publish(t, post(0, "my post number 0: I love bitcoin", "en"))
 				return b.scored["second"].Load() > 0
 			}, time.Minute, 100*time.Millisecond)
 		case 4000:
