@@ -27,10 +27,11 @@ type pipeline struct {
 	door         *ingestor.Door // whose counts are saved; nil where no source runs
 	sources      []ingestor.Source
 	scoring      scoringFlags
-	fallback     bool // the bundled model scores while the active one cannot be loaded: posts do not wait for that
-	alerts       bool // look for divergences and tell of them
-	stays        bool // until it is stopped, so that others look at its metrics and its health
-	noJobs       bool // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
+	fallback     bool   // the bundled model scores while the active one cannot be loaded: posts do not wait for that
+	alerts       bool   // look for divergences and tell of them
+	answer       string // the address to answer questions over HTTP on; "" for none
+	stays        bool   // until it is stopped, so that others look at its metrics and its health
+	noJobs       bool   // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
 }
 
 // run works until ctx ends or a part fails for good. The database's jobs run wherever the embedded database is served.
@@ -70,6 +71,9 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 	}
 	if p.stays {
 		group.Go(func() error { return a.watchSchema(ctx) })
+	}
+	if p.answer != "" {
+		group.Go(func() error { return a.answerHTTP(ctx, p.answer, defaultAPI) })
 	}
 	group.Go(func() error { return a.read(ctx, p) })
 	if p.door != nil {

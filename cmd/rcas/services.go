@@ -83,10 +83,12 @@ scorer, and the embedded database's jobs. What is left in the stream from before
 	var scoring scoringFlags
 	sources.add(cmd)
 	scoring.add(cmd)
+	answer := cmd.Flags().String("serve", "", "answer questions over HTTP too, on this host:port (default "+defaultAPIAddress+"; see rcas serve)")
+	cmd.Flags().Lookup("serve").NoOptDefVal = defaultAPIAddress
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "running", func(a *app) (pipeline, error) {
 			built, door, err := sources.open(cmd.Context(), a)
-			return pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: door}, err
+			return pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: door, answer: *answer}, err
 		})
 	}
 	return cmd

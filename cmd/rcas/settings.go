@@ -77,7 +77,7 @@ func (c alertsConfig) rule() alert.Rule {
 // variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
 var variables = []string{
 	"RCAS_DATABASE_PASSWORD", "RCAS_NATS_PASSWORD", "RCAS_NATS_TOKEN", "RCAS_X_BEARER_TOKEN", "RCAS_REDDIT_CLIENT_ID",
-	"RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_WEBHOOK_URL", "RCAS_WEBHOOK_INSIDE", "RCAS_AUTHORS_KEY",
+	"RCAS_REDDIT_CLIENT_SECRET", "RCAS_PUSH_TOKEN", "RCAS_API_TOKEN", "RCAS_WEBHOOK_URL", "RCAS_WEBHOOK_INSIDE", "RCAS_AUTHORS_KEY",
 	"RCAS_ONNXRUNTIME_LIB", "RCAS_TEST_DATABASE_URL", "RCAS_BENCH_DATABASE_URL",
 	"RCAS_FEED_RECORDINGS", "RCAS_DEMO",
 }

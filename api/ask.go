@@ -1,0 +1,193 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"rcas/catalog"
+	"rcas/dataset"
+)
+
+// media are the types by which formats are asked for and answered.
+var media = []struct {
+	format dataset.Format
+	name   string
+}{
+	{dataset.JSON, "application/json"}, {dataset.CSV, "text/csv"}, {dataset.NDJSON, "application/x-ndjson"},
+	{dataset.Parquet, "application/vnd.apache.parquet"},
+}
+
+// ask answers GET /v1/{name}.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Time)
+	defer cancel()
+	q, err := s.question(ctx, r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	out := &answer{w: w, r: r}
+	if err := s.answer(ctx, q, out); err != nil {
+		if out.sent { // the beginning is with the caller already: only a broken connection tells that the end is missing
+			s.cfg.Log.Warn("an answer was cut off", "question", r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler)
+		}
+		s.refuse(w, r, err)
+		return
+	}
+	out.finish()
+}
+
+// question is what a request asks for.
+type question struct {
+	catalog.Question
+	entry  *catalog.Entry
+	format dataset.Format
+	most   int // rows
+}
+
+func (s *Server) question(ctx context.Context, r *http.Request) (*question, error) {
+	known, err := s.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	entry := known.Find(r.PathValue("name"))
+	if entry == nil {
+		return nil, errNotFound
+	}
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("the question does not parse: percent-encode what stands behind the ?")
+	}
+	q := &question{entry: entry, most: s.cfg.Rows}
+	if q.format, err = formatOf(values.Get("format"), r.Header.Get("Accept")); err != nil {
+		return nil, err
+	}
+	limit, err := s.limit(entry, values)
+	if err != nil {
+		return nil, err
+	}
+	for _, own := range []string{"format", "rows"} {
+		delete(values, own)
+	}
+	q.Question, err = entry.Ask(values, limit, s.now())
+	return q, err
+}
+
+// limit is how many rows a caller wants at most; rows=N, because functions have arguments that are called limit.
+func (s *Server) limit(entry *catalog.Entry, values url.Values) (int, error) {
+	text := values.Get("rows")
+	if text == "" {
+		return s.cfg.Rows + 1, nil // one more than allowed tells that there are more
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > s.cfg.Rows {
+		return 0, badRequest(fmt.Sprintf("rows=%.20s: write a number of rows from 1 to %d", text, s.cfg.Rows))
+	}
+	return n, nil
+}
+
+// formatOf goes by ?format=, else by the first type of the Accept header that is known.
+func formatOf(asked, accept string) (dataset.Format, error) {
+	names := make([]string, len(media))
+	for i, m := range media {
+		if names[i] = string(m.format); asked == names[i] {
+			return m.format, nil
+		}
+	}
+	if asked != "" {
+		return "", badRequest(fmt.Sprintf("there is no format %.40q: there are %s", asked, strings.Join(names, ", ")))
+	}
+	for part := range strings.SplitSeq(accept, ",") {
+		name, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		for _, m := range media {
+			if name == m.name {
+				return m.format, nil
+			}
+		}
+	}
+	return dataset.JSON, nil
+}
+
+// answer asks the database and writes what it says.
+func (s *Server) answer(ctx context.Context, q *question, out *answer) error {
+	rows, err := s.cfg.DB.Query(ctx, q.SQL, q.Args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	out.describe(q)
+	writer, err := dataset.NewWriter(q.format, out, false)
+	if err != nil {
+		return err
+	}
+	if _, err := dataset.Give(rows, q.most, writer); err != nil {
+		return err
+	}
+	return writer.Close()
+}
+
+// held is how much of an answer waits for its end: an answer that is shorter has an ETag, and one that fails before has a proper error.
+const held = 1 << 20
+
+// answer is what is written to a caller.
+type answer struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	body bytes.Buffer
+	sent bool // the header, and more than held
+}
+
+func (a *answer) describe(q *question) {
+	header := a.w.Header()
+	for _, m := range media {
+		if m.format == q.format {
+			header.Set("Content-Type", m.name)
+		}
+	}
+	header.Add("Vary", "Accept")
+	header.Set("Cache-Control", "private, no-cache") // a copy may be kept, and is asked about by its ETag
+	if q.format == dataset.Parquet || q.format == dataset.CSV {
+		header.Set("Content-Disposition", fmt.Sprintf("inline; filename=%q", q.entry.Name+"."+string(q.format)))
+	}
+}
+
+// Write implements [io.Writer].
+func (a *answer) Write(b []byte) (int, error) {
+	if a.sent {
+		return a.w.Write(b)
+	}
+	a.body.Write(b)
+	if a.body.Len() <= held {
+		return len(b), nil
+	}
+	a.sent = true
+	if _, err := a.w.Write(a.body.Bytes()); err != nil {
+		return 0, err
+	}
+	a.body = bytes.Buffer{}
+	return len(b), nil
+}
+
+// finish sends what was held, or that the caller has it.
+func (a *answer) finish() {
+	if a.sent {
+		return
+	}
+	sum := sha256.Sum256(a.body.Bytes())
+	etag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	a.w.Header().Set("ETag", etag)
+	if match := a.r.Header.Get("If-None-Match"); match == "*" || strings.Contains(match, etag) {
+		a.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	a.w.Header().Set("Content-Length", strconv.Itoa(a.body.Len()))
+	_, _ = a.w.Write(a.body.Bytes()) // who has gone needs no answer
+}

@@ -1,0 +1,143 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Question is an entry with values for its arguments.
+type Question struct {
+	SQL  string
+	Args []any
+}
+
+// Mistake is a question that can't be asked as it is. Its text says what to do.
+type Mistake struct{ text string }
+
+func (m *Mistake) Error() string { return m.text }
+
+func mistake(format string, args ...any) error { return &Mistake{fmt.Sprintf(format, args...)} }
+
+// Ask makes the question. Values are as people write them, and the database reads them; an argument that is an array takes several. A time
+// may be counted back from now: "-24h", "-7d". limit bounds the rows; zero is no bound.
+func (e *Entry) Ask(values map[string][]string, limit int, now time.Time) (Question, error) {
+	for name := range values {
+		if e.argument(name) == nil {
+			return Question{}, mistake("%s has no argument %q: it has %s", e.Name, name, strings.Join(e.argumentNames(), ", "))
+		}
+	}
+	var q Question
+	var parts []string
+	for i := range e.Arguments {
+		a := &e.Arguments[i]
+		// What is empty was left empty in a form.
+		given := slices.DeleteFunc(slices.Concat(values[a.Name], values[a.alias()]), func(v string) bool { return v == "" })
+		if len(given) == 0 {
+			if a.Required {
+				return Question{}, mistake("%s needs the argument %s (%s)", e.Name, a.Name, a.Type)
+			}
+			continue
+		}
+		text, err := a.text(given, now)
+		if err != nil {
+			return Question{}, err
+		}
+		q.Args = append(q.Args, text)
+		parts = append(parts, a.bind(len(q.Args)))
+	}
+	q.SQL = e.statement(parts)
+	if limit > 0 {
+		q.SQL += fmt.Sprint(" LIMIT ", limit)
+	}
+	return q, nil
+}
+
+// argument finds an argument by the name that it is asked for, or by the one that it has in SQL.
+func (e *Entry) argument(name string) *Argument {
+	for i := range e.Arguments {
+		if a := &e.Arguments[i]; a.Name == name || name != "" && a.alias() == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func (e *Entry) argumentNames() []string {
+	names := make([]string, len(e.Arguments))
+	for i, a := range e.Arguments {
+		names[i] = a.Name
+	}
+	return names
+}
+
+// alias is the other name of an argument: that in SQL. A filter has none.
+func (a *Argument) alias() string {
+	if a.op != "" || a.sql == a.Name {
+		return ""
+	}
+	return a.sql
+}
+
+// text is the value as PostgreSQL reads it.
+func (a *Argument) text(given []string, now time.Time) (string, error) {
+	if strings.HasSuffix(a.Type, "[]") {
+		quoted := make([]string, len(given))
+		for i, v := range given {
+			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+		}
+		return "{" + strings.Join(quoted, ",") + "}", nil
+	}
+	if len(given) > 1 {
+		return "", mistake("%s is given %d times, and takes one value", a.Name, len(given))
+	}
+	if a.Type == timeType {
+		if ago, ok := strings.CutPrefix(given[0], "-"); ok && ago != "infinity" {
+			d, err := span(ago)
+			if err != nil {
+				return "", mistake("%s: %q is no time: write 2024-03-01T12:00Z, now, or -24h for a day ago", a.Name, given[0])
+			}
+			return now.Add(-d).UTC().Format(time.RFC3339Nano), nil
+		}
+	}
+	return given[0], nil
+}
+
+// span reads 90s, 5m, 24h, and 7d.
+func span(s string) (time.Duration, error) {
+	days, ok := strings.CutSuffix(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	d, err := time.ParseDuration(days + "h")
+	return 24 * d, err
+}
+
+// bind is the argument as parameter n. The value travels as text, and is read by the rules of the argument's own type.
+func (a *Argument) bind(n int) string {
+	name := pgx.Identifier{a.sql}.Sanitize()
+	if a.op != "" {
+		return fmt.Sprintf("%s %s $%d::text::%s", name, a.op, n, a.Type)
+	}
+	return fmt.Sprintf("%s => $%d::text::%s", name, n, a.Type)
+}
+
+func (e *Entry) statement(parts []string) string {
+	name := pgx.Identifier{e.Name}.Sanitize()
+	if !e.View {
+		return "SELECT * FROM " + name + "(" + strings.Join(parts, ", ") + ")"
+	}
+	sql := "SELECT * FROM " + name
+	if len(parts) > 0 {
+		sql += " WHERE " + strings.Join(parts, " AND ")
+	}
+	for _, a := range e.Arguments {
+		if a.Type == timeType {
+			return sql + " ORDER BY " + pgx.Identifier{a.sql}.Sanitize()
+		}
+	}
+	return sql
+}
