@@ -20,6 +20,8 @@ const (
 	CSV     Format = "csv"
 	NDJSON  Format = "ndjson"
 	Parquet Format = "parquet"
+	// JSON is one array of objects, for answers; files are NDJSON.
+	JSON Format = "json"
 )
 
 // Formats lists them.
@@ -42,6 +44,8 @@ func NewWriter(format Format, w io.Writer, begun bool) (Writer, error) {
 		return &ndjsonWriter{out: w}, nil
 	case Parquet:
 		return &parquetWriter{out: w}, nil
+	case JSON:
+		return newJSONWriter(w), nil
 	}
 	return nil, fmt.Errorf("there is no format %q: there are %v", format, Formats)
 }
@@ -90,9 +94,9 @@ func field(value any) string {
 	case time.Time:
 		return v.Format(timeLayout)
 	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return number(v, 64)
 	case float32:
-		return strconv.FormatFloat(float64(v), 'g', -1, 32)
+		return number(float64(v), 32)
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case bool:
@@ -101,6 +105,16 @@ func field(value any) string {
 		return strings.Join(v, " ")
 	}
 	return ""
+}
+
+// number writes a number with as many digits as it takes to read it back, and without an exponent unless it is very small or large: not
+// every program reads one.
+func number(x float64, bits int) string {
+	format := byte('f')
+	if size := math.Abs(x); size != 0 && (size < 1e-6 || size >= 1e21) {
+		format = 'e'
+	}
+	return strconv.FormatFloat(x, format, -1, bits)
 }
 
 // ndjsonWriter writes a JSON object a line.

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -230,7 +231,7 @@ func (r *reader) giveHeld() error {
 // kinds are those of PostgreSQL's types; the others are text.
 var kinds = map[uint32]Kind{
 	pgtype.TimestamptzOID: Time, pgtype.Float8OID: Double, pgtype.Float4OID: Single, pgtype.Int8OID: Integer, pgtype.Int4OID: Integer,
-	pgtype.Int2OID: Integer, pgtype.BoolOID: Truth, pgtype.TextArrayOID: List,
+	pgtype.Int2OID: Integer, pgtype.BoolOID: Truth, pgtype.TextArrayOID: List, pgtype.NumericOID: Double,
 }
 
 // plain makes a value one of the types that kinds have.
@@ -250,6 +251,15 @@ func plain(value any) any {
 		return list
 	case nil, string, float64, float32, int64, bool:
 		return v
+	case pgtype.Numeric:
+		if f, err := v.Float64Value(); err == nil && f.Valid {
+			return f.Float64
+		}
+		return nil
+	case driver.Valuer: // an interval, and others that PostgreSQL writes as text
+		if text, err := v.Value(); err == nil {
+			return text
+		}
 	}
 	return fmt.Sprint(value)
 }
