@@ -22,6 +22,9 @@ type Price struct {
 	Volume float64 `json:"volume"`
 	// ReceivedAt is when RCAS read the trade, UTC.
 	ReceivedAt time.Time `json:"received_at"`
+	// Fill tells that the trade, or the trade that stands for a bar, came after its minute was over, so that both the venue's trades and
+	// its bar of that minute may be there. It is stored only where the minute has none of the other kind.
+	Fill bool `json:"fill,omitempty"`
 }
 
 // Validate tells whether the trade can enter RCAS at the time now.

@@ -68,8 +68,46 @@ INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
 SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::timestamptz[])
 ON CONFLICT DO NOTHING`
 
+// fillPrices is insertPrices where some came after their minute was over. A minute of a coin at a venue belongs to the kind of which a row
+// was first, in the table or else in the batch: the venue's trades, or its bar of the minute, whose identifiers begin with 60s-. The bounds
+// $9 and $10 are those of the batch: they spare a look at all other chunks. Of a bar the first row is at the minute's beginning, so that its
+// key finds it.
+const fillPrices = `
+WITH given AS MATERIALIZED (
+    SELECT g.*, date_trunc('minute', g.time) AS minute, g.trade_id LIKE '60s-%' AS bar
+    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::timestamptz[], $8::boolean[])
+         WITH ORDINALITY AS g (time, symbol, venue, trade_id, price, volume, received_at, fill, n)
+), minutes AS MATERIALIZED (
+    SELECT DISTINCT g.minute, g.symbol, g.venue FROM given AS g WHERE g.fill
+), claims AS (
+    SELECT m.minute, m.symbol, m.venue, there.bar, 0 AS n
+    FROM minutes AS m CROSS JOIN LATERAL (
+        SELECT false AS bar WHERE EXISTS (
+            SELECT FROM prices AS p WHERE p.time >= $9 AND p.time < $10 AND p.time >= m.minute AND p.time < m.minute + INTERVAL '1 minute'
+                                      AND p.symbol = m.symbol AND p.venue = m.venue AND p.trade_id NOT LIKE '60s-%')
+        UNION ALL
+        SELECT true WHERE EXISTS (
+            SELECT FROM prices AS p WHERE p.time >= $9 AND p.time < $10 AND p.time = m.minute
+                                      AND p.symbol = m.symbol AND p.venue = m.venue AND p.trade_id LIKE '60s-%')
+    ) AS there
+    UNION ALL
+    SELECT g.minute, g.symbol, g.venue, g.bar, g.n FROM given AS g
+), owners AS MATERIALIZED (
+    SELECT DISTINCT ON (c.minute, c.symbol, c.venue) c.minute, c.symbol, c.venue, c.bar
+    FROM claims AS c ORDER BY c.minute, c.symbol, c.venue, c.n, c.bar
+)
+INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
+SELECT g.time, g.symbol, g.venue, g.trade_id, g.price, g.volume, g.received_at
+FROM given AS g JOIN owners AS o USING (minute, symbol, venue)
+WHERE NOT g.fill OR g.bar = o.bar
+ON CONFLICT DO NOTHING`
+
+// fillingPrices is the advisory lock of transactions that insert prices of minutes that are over: two of them may mean the same minute.
+const fillingPrices = `SELECT pg_advisory_xact_lock(hashtextextended('rcas prices', 0))`
+
 // InsertPrices stores trades, with what was counted, in one transaction. Trades stored before change nothing. Trades of days that are no
-// longer kept are refused and counted.
+// longer kept are refused and counted. Those of a minute that is over (see [market.Price.Fill]) are stored only where the minute has none of
+// the other kind, trades or a bar; the rest counts as there already.
 func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Stored, error) {
 	prices, refused, err := keep(ctx, s, droppedPrices, prices, func(p *market.Price) day { return dayOf(p.Time, p.Symbol, "", p.Venue) })
 	if err != nil {
@@ -79,15 +117,21 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		time_, received        []time.Time
 		symbol, venue, tradeID []string
 		price, volume          []float64
+		fill                   []bool
 	)
 	byVenue := map[string]int64{}
 	for _, p := range prices {
 		time_, received = append(time_, p.Time), append(received, p.ReceivedAt)
 		symbol, venue, tradeID = append(symbol, p.Symbol), append(venue, p.Venue), append(tradeID, p.TradeID)
-		price, volume = append(price, p.Price), append(volume, p.Volume)
+		price, volume, fill = append(price, p.Price), append(volume, p.Volume), append(fill, p.Fill)
 		byVenue[p.Venue]++
 	}
-	stored, err := s.insert(ctx, byVenue, refused, "", insertPrices, "RETURNING venue", time_, symbol, venue, tradeID, price, volume, received)
+	lock, sql, args := "", insertPrices, []any{time_, symbol, venue, tradeID, price, volume, received}
+	if slices.Contains(fill, true) {
+		first, last := slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare)
+		lock, sql, args = fillingPrices, fillPrices, append(args, fill, first.Truncate(time.Minute), last.Truncate(time.Minute).Add(time.Minute))
+	}
+	stored, err := s.insert(ctx, byVenue, refused, lock, sql, "RETURNING venue", args...)
 	if err != nil || stored.Duplicates == 0 {
 		return stored, err
 	}

@@ -27,11 +27,12 @@ type pipeline struct {
 	door         *ingestor.Door // whose counts are saved; nil where no source runs
 	sources      []ingestor.Source
 	scoring      scoringFlags
-	fallback     bool   // the bundled model scores while the active one cannot be loaded: posts do not wait for that
-	alerts       bool   // look for divergences and tell of them
-	answer       string // the address to answer questions over HTTP on; "" for none
-	stays        bool   // until it is stopped, so that others look at its metrics and its health
-	noJobs       bool   // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
+	fallback     bool     // the bundled model scores while the active one cannot be loaded: posts do not wait for that
+	alerts       bool     // look for divergences and tell of them
+	answer       string   // the address to answer questions over HTTP on; "" for none
+	stays        bool     // until it is stopped, so that others look at its metrics and its health
+	noJobs       bool     // leave the embedded database's jobs be: the work ends soon, and refreshes the windows once
+	evening      *evening // brings the past of sources that were never read; nil: nothing to bring
 }
 
 // run works until ctx ends or a part fails for good. The database's jobs run wherever the embedded database is served.
@@ -76,6 +77,9 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 		group.Go(func() error { return a.answerHTTP(ctx, p.answer, defaultAPI) })
 	}
 	group.Go(func() error { return a.read(ctx, p) })
+	if p.evening != nil {
+		group.Go(func() error { p.evening.run(ctx); return nil })
+	}
 	if p.door != nil {
 		group.Go(func() error { return a.saveCounts(ctx, p.door) })
 		group.Go(func() error { return a.saveFeedStates(ctx, p.sources) })

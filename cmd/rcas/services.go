@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,10 @@ func newUp(s *settings) *cobra.Command {
 		Use:   "up",
 		Short: "Run everything in this process: sources, writer, scorer, database jobs",
 		Long: `Run everything in this process until stopped: the sources that --live, --source and the configuration name, the writer, the
-scorer, and the embedded database's jobs. What is left in the stream from before is worked off first.`,
+scorer, and the embedded database's jobs. What is left in the stream from before is worked off first.
+
+Of a source that this database has never read, the last day is brought, too, the newest first, while it is read: prices as bars of a minute,
+posts by a cursor that is set back. --since brings more or less of it, or nothing (0).`,
 		Example: "  rcas up --live\n  rcas up --source kraken --source bluesky",
 		Args:    cobra.NoArgs,
 	}
@@ -85,10 +89,16 @@ scorer, and the embedded database's jobs. What is left in the stream from before
 	scoring.add(cmd)
 	answer := cmd.Flags().String("serve", "", "answer questions over HTTP too, on this host:port (default "+defaultAPIAddress+"; see rcas serve)")
 	cmd.Flags().Lookup("serve").NoOptDefVal = defaultAPIAddress
+	since := newSpan(24 * time.Hour)
+	since.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "running", func(a *app) (pipeline, error) {
 			built, door, err := sources.open(cmd.Context(), a)
-			return pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: door, answer: *answer}, err
+			p := pipeline{write: true, score: true, scoring: scoring, fallback: true, alerts: true, sources: built, door: door, answer: *answer}
+			if err == nil {
+				p.evening, err = a.firstEvening(cmd.Context(), sources, since.Duration)
+			}
+			return p, err
 		})
 	}
 	return cmd
@@ -104,10 +114,16 @@ stream into the database. Any number may run; let each read other sources.`,
 	}
 	var sources sourceFlags
 	sources.add(cmd)
+	since := newSpan(24 * time.Hour)
+	since.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.serve(cmd, "ingesting", func(a *app) (pipeline, error) {
 			built, door, err := sources.open(cmd.Context(), a)
-			return pipeline{write: true, sources: built, door: door}, err
+			p := pipeline{write: true, sources: built, door: door}
+			if err == nil {
+				p.evening, err = a.firstEvening(cmd.Context(), sources, since.Duration)
+			}
+			return p, err
 		})
 	}
 	return cmd

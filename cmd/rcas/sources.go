@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"rcas/ingestor"
+	"rcas/ingestor/backfill"
 	"rcas/ingestor/binance"
 	"rcas/ingestor/bluesky"
 	"rcas/ingestor/coinbase"
@@ -89,23 +90,33 @@ type sourceKind struct {
 	// keyless feeds run with --live.
 	keyless bool
 	build   func(*app, sourceConfig) (ingestor.Source, error)
+	// past brings what was before; nil where that is not to be had, or not for free.
+	past func(*app, sourceConfig, backfill.Config) (backfill.Source, error)
 }
 
 func sourceKinds() []sourceKind {
 	return []sourceKind{
-		{"bluesky", true, buildBluesky},
-		{"coinbase", true, buildExchange(coinbase.New)},
-		{"binance", false, buildExchange(binance.New)},
-		{"kraken", false, buildExchange(kraken.New)},
-		{"twitter", false, buildTwitter},
-		{"reddit", false, buildReddit},
-		{"stocktwits", false, buildStockTwits},
-		{"news", false, buildNews},
-		{"push", false, buildPush},
+		{"bluesky", true, buildBluesky, pastOfBluesky},
+		{"coinbase", true, buildExchange(coinbase.New), pastOfExchange(coinbase.Past)},
+		{"binance", false, buildExchange(binance.New), pastOfExchange(binance.Past)},
+		{"kraken", false, buildExchange(kraken.New), pastOfExchange(kraken.Past)},
+		{"twitter", false, buildTwitter, nil},
+		{"reddit", false, buildReddit, pastOfReddit},
+		{"stocktwits", false, buildStockTwits, nil},
+		{"news", false, buildNews, nil},
+		{"push", false, buildPush, nil},
 	}
 }
 
 func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	config, err := blueskyConfig(a, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return bluesky.New(config), nil
+}
+
+func blueskyConfig(a *app, cfg sourceConfig) (config bluesky.Config, err error) {
 	var fields struct {
 		// URL of the hosts, in order of preference.
 		URL addresses `yaml:"url"`
@@ -115,48 +126,56 @@ func buildBluesky(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		PastWeeks *int `yaml:"past_weeks"`
 	}
 	if err := cfg.into(&fields); err != nil {
-		return nil, err
+		return config, err
 	}
 	if err := fields.URL.check("ws", "wss"); err != nil {
-		return nil, err
+		return config, err
 	}
-	config := bluesky.Config{
+	config = bluesky.Config{
 		URLs: fields.URL, PastWeeks: fields.PastWeeks, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
 	}
 	if fields.Dictionary != "" {
 		dictionary, err := os.ReadFile(fields.Dictionary)
 		if err != nil {
-			return nil, fmt.Errorf("read the zstd dictionary: %w", err)
+			return config, fmt.Errorf("read the zstd dictionary: %w", err)
 		}
 		config.Dictionary = dictionary
 	}
-	return bluesky.New(config), nil
+	return config, nil
 }
 
 func buildExchange(build func(exchange.Config) *exchange.Source) func(*app, sourceConfig) (ingestor.Source, error) {
 	return func(a *app, cfg sourceConfig) (ingestor.Source, error) {
-		var fields struct {
-			URL addresses `yaml:"url"`
-			// RESTURL is the REST endpoint, from which gaps are filled.
-			RESTURL string `yaml:"rest_url"`
-		}
-		if err := cfg.into(&fields); err != nil {
-			return nil, err
-		}
-		address, err := fields.URL.only("ws", "wss")
+		config, err := exchangeConfig(a, cfg)
 		if err != nil {
 			return nil, err
 		}
-		if fields.RESTURL != "" {
-			if err := (addresses{fields.RESTURL}).check("http", "https"); err != nil {
-				return nil, err
-			}
-		}
-		return build(exchange.Config{
-			URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, HTTP: a.client(),
-			Metrics: a.settings.metrics, Log: a.settings.log,
-		}), nil
+		return build(config), nil
 	}
+}
+
+func exchangeConfig(a *app, cfg sourceConfig) (config exchange.Config, err error) {
+	var fields struct {
+		URL addresses `yaml:"url"`
+		// RESTURL is the REST endpoint, from which gaps are filled.
+		RESTURL string `yaml:"rest_url"`
+	}
+	if err := cfg.into(&fields); err != nil {
+		return config, err
+	}
+	address, err := fields.URL.only("ws", "wss")
+	if err != nil {
+		return config, err
+	}
+	if fields.RESTURL != "" {
+		if err := (addresses{fields.RESTURL}).check("http", "https"); err != nil {
+			return config, err
+		}
+	}
+	return exchange.Config{
+		URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, HTTP: a.client(),
+		Metrics: a.settings.metrics, Log: a.settings.log,
+	}, nil
 }
 
 func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
@@ -199,6 +218,14 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 }
 
 func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
+	config, err := redditConfig(a, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return reddit.New(config)
+}
+
+func redditConfig(a *app, cfg sourceConfig) (config reddit.Config, err error) {
 	var fields struct {
 		URL addresses `yaml:"url"`
 		// TokenURL is the host that gives tokens.
@@ -208,25 +235,25 @@ func buildReddit(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		Subreddits []string `yaml:"subreddits"`
 	}
 	if err := cfg.into(&fields); err != nil {
-		return nil, err
+		return config, err
 	}
 	address, err := fields.URL.only("http", "https")
 	if err != nil {
-		return nil, err
+		return config, err
 	}
 	tokens, err := fields.TokenURL.only("http", "https")
 	if err != nil {
-		return nil, err
+		return config, err
 	}
 	id, secret := a.settings.env["RCAS_REDDIT_CLIENT_ID"], a.settings.env["RCAS_REDDIT_CLIENT_SECRET"]
 	if id == "" || secret == "" {
-		return nil, errors.New("set RCAS_REDDIT_CLIENT_ID and RCAS_REDDIT_CLIENT_SECRET to those of an app, made at reddit.com/prefs/apps")
+		return config, errors.New("set RCAS_REDDIT_CLIENT_ID and RCAS_REDDIT_CLIENT_SECRET to those of an app, made at reddit.com/prefs/apps")
 	}
-	return reddit.New(reddit.Config{
+	return reddit.Config{
 		URL: address, AuthURL: tokens, ClientID: id, ClientSecret: feed.Secret(secret),
 		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, HTTP: a.client(),
 		Metrics: a.settings.metrics, Log: a.settings.log,
-	})
+	}, nil
 }
 
 func buildStockTwits(a *app, cfg sourceConfig) (ingestor.Source, error) {

@@ -30,8 +30,6 @@ type bar struct {
 const (
 	// defaultWidth is that of a bar in a file that doesn't tell the width.
 	defaultWidth = time.Minute
-	// closeBefore is how long before its end a bar closes: the trade still belongs to it.
-	closeBefore = time.Millisecond
 	// maxWidth is the widest bar: a year.
 	maxWidth = 366 * 24 * time.Hour
 	// barsToLearn is how many bars are read ahead to learn their width and units.
@@ -44,23 +42,9 @@ const (
 
 // trades returns the four trades that stand for the bar.
 func (b *bar) trades() [4]*market.Price {
-	second, third := "low", "high"
-	if b.close < b.open { // the price ends lower: it has seen the high first
-		second, third = third, second
-	}
-	price := map[string]float64{"low": b.low, "high": b.high}
-	trade := func(name string, after time.Duration, price, volume float64) *market.Price {
-		id := strconv.FormatInt(int64(b.width/time.Second), 10) + "s-" + strconv.FormatInt(b.start.Unix(), 10) + "-" + name
-		return &market.Price{
-			Venue: b.venue, Symbol: b.symbol, TradeID: id, Time: b.start.Add(after), Price: price, Volume: volume,
-		}
-	}
-	return [4]*market.Price{
-		trade("open", 0, b.open, b.volume/2),
-		trade(second, (b.width / 3).Truncate(time.Millisecond), price[second], 0),
-		trade(third, (b.width / 3 * 2).Truncate(time.Millisecond), price[third], 0),
-		trade("close", b.width-closeBefore, b.close, b.volume/2),
-	}
+	return market.Bar{
+		Venue: b.venue, Symbol: b.symbol, Start: b.start, Width: b.width, Open: b.open, High: b.high, Low: b.low, Close: b.close, Volume: b.volume,
+	}.Trades()
 }
 
 // check refuses a bar whose trades would be wrong. The sink would refuse a single price, and so let half a bar through.

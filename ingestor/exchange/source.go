@@ -159,7 +159,7 @@ func (r *reader) take(ctx context.Context, trades []Trade, symbols map[string]st
 		early = false
 		err := r.sink.Price(ctx, &market.Price{
 			Venue: r.name, Symbol: symbol, TradeID: strconv.FormatInt(t.ID, 10),
-			Time: t.Time.UTC(), Price: t.Price, Volume: t.Volume, ReceivedAt: now,
+			Time: t.Time.UTC(), Price: t.Price, Volume: t.Volume, ReceivedAt: now, Fill: past(t.Time, now),
 		})
 		if err != nil {
 			return feed.Fatal(err)
@@ -180,6 +180,9 @@ func (r *reader) take(ctx context.Context, trades []Trade, symbols map[string]st
 	}
 	return nil
 }
+
+// past tells whether the minute of a trade is over, so that the venue's bar of it may have been stored.
+func past(at, now time.Time) bool { return !now.Before(at.Truncate(time.Minute).Add(time.Minute)) }
 
 // repair asks the REST endpoint for what is missing, until ctx ends. It returns an error only when the sink failed.
 func (r *reader) repair(ctx context.Context) error {
