@@ -19,7 +19,7 @@ import (
 const (
 	eveningSays    = 20 * time.Second
 	eveningWindows = 45 * time.Second
-	eveningCloses  = 150 * time.Second
+	eveningCloses  = 130 * time.Second
 )
 
 // evening brings the past of sources, beside what runs already.

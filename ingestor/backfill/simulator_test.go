@@ -63,7 +63,7 @@ type venue struct {
 
 	mu       sync.Mutex
 	requests int
-	before   []exchange.Candle // the page answered before, for whoever repeats it
+	before   map[string][]exchange.Candle // the page answered before, by product, to repeat
 	blames   []string
 }
 
@@ -102,10 +102,10 @@ func (v *venue) page(product string, from, to time.Time) []exchange.Candle {
 		return nil
 	case len(page) > 60 && v.chaos.Strikes("hole", 0.08):
 		return slices.Delete(slices.Clone(page), 20, 60)
-	case v.chaos.Strikes("wrong page", 0.08):
+	case len(within(from.Add(-2*time.Hour), from)) > 0 && v.chaos.Strikes("wrong page", 0.08): // of a quiet coin it might look right
 		return within(from.Add(-2*time.Hour), to.Add(-time.Hour))
 	case v.chaos.Strikes("repeated page", 0.08):
-		return v.before
+		return v.before[product]
 	case v.chaos.Strikes("out of order", 0.3):
 		page = slices.Clone(page)
 		for i := range page {
@@ -113,7 +113,7 @@ func (v *venue) page(product string, from, to time.Time) []exchange.Candle {
 			page[i], page[j] = page[j], page[i]
 		}
 	}
-	v.before = page
+	v.before[product] = page
 	return page
 }
 
