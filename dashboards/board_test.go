@@ -76,11 +76,13 @@ type option struct {
 type panel struct {
 	ID                       int
 	Type, Title, Description string
-	Datasource               datasource
-	GridPos                  struct{ X, Y, W, H int }
-	Targets                  []target
-	Options                  map[string]any
-	FieldConfig              struct {
+	// PluginVersion keeps Grafana from migrating the options of a panel as if an old version had written them.
+	PluginVersion string
+	Datasource    datasource
+	GridPos       struct{ X, Y, W, H int }
+	Targets       []target
+	Options       map[string]any
+	FieldConfig   struct {
 		Defaults  defaults
 		Overrides []override
 	}

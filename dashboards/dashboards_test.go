@@ -75,6 +75,7 @@ func checkPanel(t *testing.T, file string, p *panel) {
 	require.NotNil(t, p.FieldConfig.Defaults.Thresholds, "%s has no thresholds", where)
 	require.Nil(t, p.FieldConfig.Defaults.Thresholds.Steps[0].Value, "%s: the first threshold has no value: it is minus infinity", where)
 	require.NotEmpty(t, p.Targets, where)
+	require.Equal(t, p.Type == "xychart", p.PluginVersion != "", "%s: without a version Grafana rewrites the options of a scatter, and draws nothing", where)
 	require.Equal(t, sourceTypes[p.Datasource.UID], p.Datasource.Type, where)
 	refs := map[string]bool{}
 	for _, q := range p.Targets {
