@@ -19,7 +19,7 @@ const (
 type parquetWriter struct {
 	out     io.Writer
 	columns []Column
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	row     parquet.Row
 	// rows and bytes are those of the group at hand.
 	rows, bytes int
@@ -35,7 +35,7 @@ func (p *parquetWriter) Columns(columns []Column) error {
 	root := &ordered{Group: fields, fields: fields.Fields()}
 	at := func(name string) int { return slices.IndexFunc(columns, func(c Column) bool { return c.Name == name }) }
 	slices.SortFunc(root.fields, func(a, b parquet.Field) int { return at(a.Name()) - at(b.Name()) })
-	p.w = parquet.NewWriter(p.out, parquet.NewSchema("rcas", root), parquet.Compression(&parquet.Zstd))
+	p.w = parquet.NewGenericWriter[any](p.out, parquet.NewSchema("rcas", root), parquet.Compression(&parquet.Zstd))
 	return nil
 }
 

@@ -36,6 +36,7 @@ func pageBytes(in io.ReaderAt, size int64, m *pq.ColumnMetaData, optional bool) 
 			dictionary = max(dictionary, one)
 		case encoding == pq.DeltaByteArray:
 			return 0, refuse("its strings are packed as DELTA_BYTE_ARRAY, which may unpack to any size: write it anew as pandas and most others do")
+		//lint:ignore SA1019 files of older writers say it
 		case encoding == pq.PlainDictionary || encoding == pq.RLEDictionary:
 			one += 4 * n
 		case encoding != pq.Plain:
