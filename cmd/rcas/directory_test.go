@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -49,11 +50,14 @@ func TestTerminalClosed(t *testing.T) {
 	dir := t.TempDir()
 	up := []string{"up", "--source", "push", "--source-url", "push=127.0.0.1:0", "--data-dir", dir, "--metrics-address", "off"}
 	start := func(cmd *exec.Cmd) chan error {
+		said := &safeBuffer{}
+		cmd.Stderr = said
 		require.NoError(t, cmd.Start())
 		t.Cleanup(func() { _ = cmd.Process.Kill() })
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
 		waitServing(t, dir, cmd.Process.Pid, ended)
+		require.Eventually(t, func() bool { return strings.Contains(said.String(), "Ctrl-C stops it") }, time.Minute, 10*time.Millisecond, "before, it is starting")
 		return ended
 	}
 	cmd := process(t, up...)

@@ -25,7 +25,7 @@ func TestSecondIngestReadsOn(t *testing.T) {
 	}
 	start := func() ingest {
 		cmd := process(t, "ingest", "--source", "bluesky", "--source-url", "bluesky="+w.socket("/subscribe"), "--database-url", database.URL(),
-			"--nats-url", nats.URL(), "--data-dir", t.TempDir(), "--metrics-address", "off")
+			"--nats-url", nats.URL(), "--since", "0", "--data-dir", t.TempDir(), "--metrics-address", "off")
 		said := &safeBuffer{}
 		cmd.Stderr = said
 		require.NoError(t, cmd.Start())

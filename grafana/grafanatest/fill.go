@@ -134,7 +134,7 @@ func (w *world) minute(at time.Time) {
 		w.trade(at.Add(time.Duration(w.random.IntN(50_000))*time.Millisecond), venue)
 	}
 	hour := float64(at.Hour())
-	for range 1 + w.random.IntN(3) + w.random.IntN(1+int(3*math.Abs(12-hour)/12)) {
+	for range 2 + w.random.IntN(3) + w.random.IntN(1+int(3*math.Abs(12-hour)/12)) {
 		w.post(at.Add(time.Duration(w.random.IntN(50_000))*time.Millisecond), 0.12+w.mood+mood)
 	}
 }
