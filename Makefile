@@ -35,7 +35,7 @@ demo: build need-node ## replay a week and show what RCAS finds in it
 test: build plugins ## run all tests on the real embedded database, a real NATS server and a real browser
 	@$(BIN) setup >/dev/null
 	$(NPM) test
-	$(GO) test -timeout 14m $(PKGS)
+	$(GO) test -timeout 30m $(PKGS)
 
 lint: need-go grafana/node_modules/.package-lock.json ## vet, formatting and static analysis
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "these files are not formatted; run gofmt -w on them:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
