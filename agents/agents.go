@@ -149,23 +149,15 @@ func values(arguments json.RawMessage) (map[string][]string, error) {
 
 // explain says what went wrong in words that help to ask again.
 func explain(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		if pg.Code == "57014" {
-			return "The answer took too long: ask for a shorter time, or for wider buckets."
-		}
-		if pg.Code[:2] != "22" && pg.Code != "P0001" {
-			return "The database can't answer this now."
-		}
-		if pg.Hint != "" {
-			return pg.Message + ". " + pg.Hint
-		}
-		return pg.Message
+	if text, theirs := catalog.Explain(err); theirs {
+		return text
 	}
-	if mistake, ok := errors.AsType[*catalog.Mistake](err); ok {
-		return mistake.Error()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case ok && pg.Code == "57014" || errors.Is(err, context.DeadlineExceeded):
 		return "The answer took too long: ask for a shorter time, or for wider buckets."
+	case ok:
+		return "The database can't answer this now."
 	}
 	return "The database does not answer now; ask again in a moment."
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -34,7 +35,8 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := &answer{w: w, r: r}
-	if err := s.answer(ctx, q, out); err != nil {
+	out.describe(q)
+	if err := s.answer(ctx, q, q.most, out); err != nil {
 		if out.sent { // the beginning is with the caller already: only a broken connection tells that the end is missing
 			s.cfg.Log.Warn("an answer was cut off", "question", r.URL.Path, "error", err)
 			panic(http.ErrAbortHandler)
@@ -116,19 +118,18 @@ func formatOf(asked, accept string) (dataset.Format, error) {
 	return dataset.JSON, nil
 }
 
-// answer asks the database and writes what it says.
-func (s *Server) answer(ctx context.Context, q *question, out *answer) error {
+// answer asks the database and writes what it says, in the question's format.
+func (s *Server) answer(ctx context.Context, q *question, most int, out io.Writer) error {
 	rows, err := s.cfg.DB.Query(ctx, q.SQL, q.Args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	out.describe(q)
 	writer, err := dataset.NewWriter(q.format, out, false)
 	if err != nil {
 		return err
 	}
-	if _, err := dataset.Give(rows, q.most, writer); err != nil {
+	if _, err := dataset.Give(rows, most, writer); err != nil {
 		return err
 	}
 	return writer.Close()

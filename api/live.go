@@ -76,20 +76,8 @@ func (s *Server) event(r *http.Request, to *events) error {
 	if err != nil {
 		return err
 	}
-	rows, err := s.cfg.DB.Query(ctx, q.SQL, q.Args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var body bytes.Buffer
-	writer, err := dataset.NewWriter(dataset.JSON, &body, false)
-	if err != nil {
-		return err
-	}
-	if _, err := dataset.Give(rows, min(q.most, liveRows), writer); err != nil {
-		return err
-	}
-	if err := writer.Close(); err != nil {
+	if err := s.answer(ctx, q, min(q.most, liveRows), &body); err != nil {
 		return err
 	}
 	return to.send(body.Bytes())

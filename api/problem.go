@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -43,8 +42,8 @@ func (p *problem) write(w http.ResponseWriter) {
 
 // problemOf tells what an error means for whoever asked. What is not theirs to mend is told in general words, and logged.
 func problemOf(err error) *problem {
-	if m, ok := errors.AsType[*catalog.Mistake](err); ok {
-		return newProblem(http.StatusBadRequest, m.Error())
+	if text, theirs := catalog.Explain(err); theirs {
+		return newProblem(http.StatusBadRequest, text)
 	}
 	if many, ok := errors.AsType[*dataset.ErrTooMany](err); ok {
 		return newProblem(http.StatusBadRequest, many.Error())
@@ -60,22 +59,16 @@ func problemOf(err error) *problem {
 	return p
 }
 
-// problemOfDatabase reads SQLSTATEs: class 22 and P0001 are about values, and their messages were written for whoever gave them.
+// problemOfDatabase reads the SQLSTATEs of what is not about values.
 func problemOfDatabase(pg *pgconn.PgError) *problem {
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
-	case class == "22" || pg.Code == "P0001":
-		detail := pg.Message
-		if pg.Hint != "" {
-			detail += ". " + pg.Hint
-		}
-		return newProblem(http.StatusBadRequest, detail)
 	case pg.Code == "57014":
 		return tooSlow()
 	case class == "08" || class == "53" || class == "57" || class == "40":
 		p := newProblem(http.StatusServiceUnavailable, "the database can't answer just now; ask again in a moment")
 		p.retryAfter = 5
 		return p
-	case pg.Code == "54000" || pg.Code == "54001" || strings.HasPrefix(pg.Code, "54"):
+	case class == "54":
 		return newProblem(http.StatusBadRequest, "this asks for more than the database can work out at once: ask for less")
 	}
 	return newProblem(http.StatusInternalServerError, "the database refused this question; the log of rcas serve says why")

@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Question is an entry with values for its arguments.
@@ -19,6 +21,22 @@ type Question struct {
 type Mistake struct{ text string }
 
 func (m *Mistake) Error() string { return m.text }
+
+// Explain returns the words of an error that whoever asked can mend: a [Mistake], or what the database says of a value, with its hint.
+func Explain(err error) (text string, theirs bool) {
+	if m, ok := errors.AsType[*Mistake](err); ok {
+		return m.text, true
+	}
+	// SQLSTATE class 22 and P0001 are about values, and their messages were written for whoever gave them.
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || !strings.HasPrefix(pg.Code, "22") && pg.Code != "P0001" {
+		return "", false
+	}
+	if pg.Hint != "" {
+		return pg.Message + ". " + pg.Hint, true
+	}
+	return pg.Message, true
+}
 
 func mistake(format string, args ...any) error { return &Mistake{fmt.Sprintf(format, args...)} }
 

@@ -95,11 +95,8 @@ where it was, and one that is given again asks for nothing twice. --gaps brings 
 
 // parseSpan reads --from and --to. Without them, those of gaps are the last seven days.
 func parseSpan(from, to string, gaps bool) (want backfill.Span, err error) {
-	want.To = time.Now()
-	if to != "" {
-		if want.To, err = parseTime(to); err != nil {
-			return want, err
-		}
+	if want.To, err = parseTimeOr(to, time.Now()); err != nil {
+		return want, err
 	}
 	switch {
 	case from != "":

@@ -40,14 +40,12 @@ stopped (Parquet begins anew). rcas replay reads tweets, prices and candles back
 		if err != nil {
 			return err
 		}
-		q := dataset.Question{To: time.Now().UTC(), Symbol: *symbol}
+		q := dataset.Question{Symbol: *symbol}
 		if q.From, err = parseTime(*from); err != nil {
 			return err
 		}
-		if *to != "" {
-			if q.To, err = parseTime(*to); err != nil {
-				return err
-			}
+		if q.To, err = parseTimeOr(*to, time.Now().UTC()); err != nil {
+			return err
 		}
 		switch {
 		case set.Buckets:

@@ -90,14 +90,17 @@ func (a *app) gaps(ctx context.Context, within backfill.Span) ([]gap, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := []gap{}
+	found, read := []gap{}, map[string]bool{} // whether a source has a cursor
 	for kind, all := range map[string][]store.Series{"trades": prices, "posts": posts} {
 		for _, series := range all {
-			cursor, err := a.store.LoadCursor(ctx, series.Source)
-			if err != nil {
-				return nil, err
+			if _, known := read[series.Source]; !known {
+				cursor, err := a.store.LoadCursor(ctx, series.Source)
+				if err != nil {
+					return nil, err
+				}
+				read[series.Source] = cursor != ""
 			}
-			spans, usual := backfill.Gaps(series, within, cursor != "")
+			spans, usual := backfill.Gaps(series, within, read[series.Source])
 			for _, span := range spans {
 				found = append(found, gap{
 					Kind: kind, Source: series.Source, Symbol: series.Symbol, From: span.From, To: span.To, Minutes: int(span.Length() / time.Minute),

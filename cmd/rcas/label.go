@@ -42,11 +42,9 @@ judges by it. Posts whose answer the file already holds are not shown again.`,
 		if err != nil {
 			return err
 		}
-		end := time.Now().UTC()
-		if *to != "" {
-			if end, err = parseTime(*to); err != nil {
-				return err
-			}
+		end, err := parseTimeOr(*to, time.Now().UTC())
+		if err != nil {
+			return err
 		}
 		done, err := answeredKeys(*out)
 		if err != nil {

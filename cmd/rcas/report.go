@@ -24,18 +24,13 @@ words, and the posts that could sway most. Without --from it is about the last d
 	to := cmd.Flags().String("to", "", "time before which to stop (default now)")
 	out := cmd.Flags().String("out", "report.html", "the file, or - for the standard output")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		end := time.Now().UTC()
-		var err error
-		if *to != "" {
-			if end, err = parseTime(*to); err != nil {
-				return err
-			}
+		end, err := parseTimeOr(*to, time.Now().UTC())
+		if err != nil {
+			return err
 		}
-		begin := end.Add(-24 * time.Hour)
-		if *from != "" {
-			if begin, err = parseTime(*from); err != nil {
-				return err
-			}
+		begin, err := parseTimeOr(*from, end.Add(-24*time.Hour))
+		if err != nil {
+			return err
 		}
 		return s.report(cmd, args[0], begin, end, *out)
 	}

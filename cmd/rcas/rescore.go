@@ -32,10 +32,8 @@ are, so an interrupted run goes on where it stopped.`,
 		if r.From, err = parseTime(*from); err != nil {
 			return err
 		}
-		if r.To = time.Now().UTC(); *to != "" {
-			if r.To, err = parseTime(*to); err != nil {
-				return err
-			}
+		if r.To, err = parseTimeOr(*to, time.Now().UTC()); err != nil {
+			return err
 		}
 		if err := r.Check(); err != nil {
 			return fmt.Errorf("rescore: %w", err)
@@ -74,6 +72,14 @@ are, so an interrupted run goes on where it stopped.`,
 		return nil
 	}
 	return cmd
+}
+
+// parseTimeOr reads a time that may be left out.
+func parseTimeOr(s string, otherwise time.Time) (time.Time, error) {
+	if s == "" {
+		return otherwise, nil
+	}
+	return parseTime(s)
 }
 
 func parseTime(s string) (time.Time, error) {
