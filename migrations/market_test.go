@@ -197,14 +197,24 @@ func TestMoodEqualsThePosts(t *testing.T) {
 			}
 		}
 	})
-	got := storetest.Rows(t, s, `SELECT a.authors, m.authors FROM authors('BTC', $1, $2, '1 hour') AS a JOIN mood('BTC', $1, $2,
-		'1 hour') AS m USING (bucket)`,
-		start, start.Add(span))
+	got := storetest.Rows(t, s, `SELECT bucket, a.authors, m.authors FROM authors('BTC', $1, $2, '1 hour') AS a JOIN mood('BTC',
+		$1, $2, '1 hour') AS m USING (bucket)`, start, start.Add(span))
 	hours := byBucket(filter(posts, func(p post) bool { return p.personal() && !p.repeat }), time.Hour, func(p post) time.Time { return p.at })
 	require.Len(t, got, len(hours))
 	for _, row := range got {
-		require.InEpsilon(t, row[0], row[1], 0.15, "authors estimated")
+		of := hours[row[0].(time.Time).UTC()]
+		exact, estimate := authorsOf(of)
+		requireRow(t, []any{int64(exact), estimate}, row[1:], "authors of an hour")
 	}
+}
+
+// authorsOf counts the authors of posts, and estimates them as the windows do: by linear counting in 1,024 bits.
+func authorsOf(posts []post) (exact int, estimate float64) {
+	authors, bits := map[int32]bool{}, map[int32]bool{}
+	for _, p := range posts {
+		authors[p.author], bits[p.author&1023] = true, true
+	}
+	return len(authors), min(-1024*math.Log(1-float64(len(bits))/1024), float64(len(posts)))
 }
 
 // requireMood compares rows with the posts that were asked for, those of another coin, and all: there is a row where there is any post.
