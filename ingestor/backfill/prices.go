@@ -277,6 +277,7 @@ func (p *Prices) finish(s *series, done Span) {
 func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 	minutes := int(page.Length() / time.Minute)
 	seen := map[time.Time]exchange.Candle{}
+	empty := 0
 	for answers := 1; ; answers++ {
 		var candles []exchange.Candle
 		err := p.ask(ctx, func() (err error) {
@@ -286,12 +287,17 @@ func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 		if err != nil {
 			return fmt.Errorf("ask %s for candles of %s: %w", p.past.Venue, s.product, err)
 		}
+		if len(candles) == 0 {
+			empty++
+		}
 		wrong := collect(seen, candles, page)
 		share := s.share()
 		if share == 0 {
 			share = float64(len(seen)) / float64(minutes)
 		}
-		if !wrong && longestRun(seen, page) < Unlikely(share, minutes) && (len(seen) > 0 || s.asked > 0) || answers == maxAnswers {
+		// Of a quiet coin an empty page is as likely as a venue that lost it for a moment: it must be told twice.
+		told := len(candles) > 0 || empty > 1 && s.asked > 0
+		if told && !wrong && longestRun(seen, page) < Unlikely(share, minutes) || answers == maxAnswers {
 			break
 		}
 		p.sink.Count(p.past.Venue, "reread", 1)

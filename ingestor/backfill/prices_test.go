@@ -97,7 +97,9 @@ var evening = time.Date(2026, 6, 1, 20, 0, 30, 0, time.UTC)
 // newVenue makes a venue of three coins: one that trades all the time, one that does so often, and one that hardly does.
 func newVenue(name string, seed uint64) *venue {
 	rng := rand.New(rand.NewPCG(seed, uint64(len(name))))
-	v := &venue{chaos: feedtest.NewChaos(seed), now: evening, before: map[string][]exchange.Candle{}}
+	v := &venue{
+		chaos: feedtest.NewChaos(seed), now: evening, before: map[string][]exchange.Candle{}, unlucky: map[string]int{}, empty: map[string]bool{},
+	}
 	for coin, perMinute := range map[string]float64{"A": 6, "B": 1, "C": 0.05} {
 		v.tapes = append(v.tapes, newTape(rng, fmt.Sprintf("S%d%s", seed, coin), evening.Add(-26*time.Hour), evening, perMinute))
 	}

@@ -64,6 +64,8 @@ type venue struct {
 	mu       sync.Mutex
 	requests int
 	before   map[string][]exchange.Candle // the page answered before, by product, to repeat
+	unlucky  map[string]int               // misfortunes in a row, by product: they pass
+	empty    map[string]bool              // whether the last answer was empty without reason, by product
 	blames   []string
 }
 
@@ -97,14 +99,19 @@ func (v *venue) page(product string, from, to time.Time) []exchange.Candle {
 	page := within(from, to)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.unlucky[product]++; v.unlucky[product] > 2 { // the third answer is true
+		v.unlucky[product], v.empty[product], v.before[product] = 0, false, page
+		return page
+	}
 	switch {
-	case v.chaos.Strikes("empty page", 0.08):
+	case !v.empty[product] && v.chaos.Strikes("empty page", 0.08):
+		v.empty[product] = true
 		return nil
 	case len(page) > 60 && v.chaos.Strikes("hole", 0.08):
 		return slices.Delete(slices.Clone(page), 20, 60)
 	case len(within(from.Add(-2*time.Hour), from)) > 0 && v.chaos.Strikes("wrong page", 0.08): // of a quiet coin it might look right
 		return within(from.Add(-2*time.Hour), to.Add(-time.Hour))
-	case v.chaos.Strikes("repeated page", 0.08):
+	case len(v.before[product]) > 0 && v.chaos.Strikes("repeated page", 0.08):
 		return v.before[product]
 	case v.chaos.Strikes("out of order", 0.3):
 		page = slices.Clone(page)
@@ -113,7 +120,7 @@ func (v *venue) page(product string, from, to time.Time) []exchange.Candle {
 			page[i], page[j] = page[j], page[i]
 		}
 	}
-	v.before[product] = page
+	v.unlucky[product], v.empty[product], v.before[product] = 0, false, page
 	return page
 }
 

@@ -95,7 +95,7 @@ func (s *Sink) Price(ctx context.Context, p *market.Price) error {
 	s.taken++
 	key := p.Venue + "/" + p.Symbol + "/" + p.TradeID
 	row := *p
-	row.ReceivedAt = time.Time{}
+	row.ReceivedAt, row.Fill = time.Time{}, false // how it came, not what it is
 	if old, ok := s.prices[key]; ok && old != row {
 		s.conflicts = append(s.conflicts, fmt.Sprintf("%s: %+v, then %+v", key, old, row))
 	}
