@@ -105,7 +105,7 @@ WHERE NOT repeat AND place > 3
 ORDER BY time, symbol, source, id, model`
 
 // A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model.
-const markRepeat = `UPDATE sentiments SET repeat = true WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat`
+const markRepeat = `UPDATE sentiments SET repeat = true, repeat_at = now() WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat`
 
 // SentimentsStored says what became of a batch of scored posts.
 type SentimentsStored struct {
@@ -430,7 +430,7 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 	return changed, nil
 }
 
-const setKind = `UPDATE sentiments SET kind = $6, text_hash = $7
+const setKind = `UPDATE sentiments SET kind = $6, kind_at = now(), text_hash = $7
 	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL`
 
 // Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order; kinds tells
