@@ -40,11 +40,8 @@ CARVED = {
 ELSEWHERE = {"emoji2vec_tweets": 3000, "tweet_extraction": 2500, "airline": 2000, "goemotions": 2000, "brands_sxsw": 0, "entity_tweets": 0,
              "stockemotions": 2500, "stocktwits_2021": 5031, "stocktwits_small": 1476}
 
-# Files whose labels are the emoji or emoticon that a post had: see Hints.
-HINTS = {"distant_emoji": "emoji", "distant_sentiment140": "polarity"}
-
-# Posts without labels: of use for their words alone.
-UNLABELLED = {"unlabelled_tweeteval", "unlabelled_stocktwits_2021"}
+# Posts without labels, or labelled by an emoji or emoticon that they had: of use for their words alone.
+UNLABELLED = {"distant_emoji", "distant_sentiment140", "unlabelled_tweeteval", "unlabelled_stocktwits_2021"}
 
 # The six parts that the mood has always been judged on, and posts that were read for this model.
 PARTS = ["general", "crypto comments", "crypto StockTwits", "finance tweets", "stock-market tweets", "finance microblogs"]
@@ -97,7 +94,7 @@ def read(directories, answers, splitter):
     posts = []
     for path in files(directories, ".tsv"):
         source = source_of(path)
-        if source in HINTS or source in UNLABELLED or ELSEWHERE.get(source) == 0:
+        if source in UNLABELLED or ELSEWHERE.get(source) == 0:
             continue
         posts += [Post(source, CLASSES.index(label), text, asked=ASKED.get(source, "")) for label, text in rows(path)]
     posts += read_answers(directories, answers)
@@ -157,27 +154,18 @@ def pipe(command, texts):
     return lines
 
 
-@dataclasses.dataclass
-class Hint:
-    """A post whose label is the emoji or emoticon that it had."""
-
-    question: str  # emoji or polarity
-    label: str
-    words: list
-
-
-def read_hints(directories, splitter):
-    """The posts labelled by emoji or emoticon, and the words of posts without labels."""
-    hints, unlabelled = [], []
+def read_unlabelled(directories, answers, splitter):
+    """The words of the texts that have no label here: of files of hints, of posts without labels, and of posts that nobody read."""
+    asked = []
     for path in files(directories, ".tsv"):
-        source = source_of(path)
-        if source in HINTS:
-            labelled = rows(path)
-            words = split(splitter, [("", text) for _, text in labelled])
-            hints += [Hint(HINTS[source], label, each) for (label, _), each in zip(labelled, words) if each]
-        elif source in UNLABELLED:
-            unlabelled += split(splitter, [("", text) for _, text in rows(path)])
-    return hints, unlabelled
+        if source_of(path) in UNLABELLED:
+            asked += [("", text) for _, text in rows(path)]
+    read = {line.split("\t", 1)[0] for path in files([answers], ".tsv") for line in path.read_text(encoding="utf-8").splitlines()}
+    for path in files(directories, ".jsonl"):
+        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        asked += [(entry.get("coin") or "", " ".join(html.unescape(entry["text"]).split())) for entry in entries
+                  if "mood" not in entry and entry["key"] not in read]
+    return [words for words in split(splitter, asked) if words]
 
 
 def fraction(text):

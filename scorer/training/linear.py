@@ -9,21 +9,23 @@ import scipy.sparse
 import network
 import vectors
 
+VECTORS = 0.5  # length of the words' vectors, where runs of letters have length one
 ROUGH, FINE = 25, 60  # steps of the fit that chooses the pairs, and of the last
 
 
 class Linear:
     """Features are word ids, and pairs of them as keys first * size + second, numbered from size on."""
 
-    def __init__(self, vocabulary, coins=(), spelled=(), l2=1e-5, l2_spelled=3e-5, pairs=60_000):
-        """vocabulary maps words to ids; coins are the ids of the words that stand for a coin.
+    def __init__(self, vocabulary, vectors, coins=(), sharing=(), l2=1e-5, l2_sharing=5e-5, pairs=60_000):
+        """vocabulary maps words to ids; vectors has a row for each; coins are the ids of the words that stand for a coin.
 
-        In the heads that are spelled, runs of letters have weights as well, which the words that hold them share: what few posts teach
-        about a word carries over to its like. They are a constant of the word, so they are folded into its weight.
+        In the heads that are sharing, runs of letters and the dimensions of the words' vectors have weights as well, which words of like
+        letters or meaning share: what few posts teach about a word carries over to its like. They are a constant of the word, so they
+        are folded into its weight.
         """
-        self.size, self.coins, self.spelled, self.most_pairs = max(vocabulary.values()) + 1, list(coins), spelled, pairs
-        self.l2, self.l2_spelled = l2, l2_spelled
-        self.letters = letters(vocabulary, self.size)
+        self.size, self.coins, self.sharing, self.most_pairs = max(vocabulary.values()) + 1, list(coins), sharing, pairs
+        self.l2, self.l2_sharing = l2, l2_sharing
+        self.shared = scipy.sparse.hstack([letters(vocabulary, self.size), VECTORS * vectors]).tocsr()
         self.pairs, self.weights, self.bias = {}, {}, {}
 
     def fit(self, rows, lessons, report=print):
@@ -63,14 +65,14 @@ class Linear:
             weights = lesson.weights.numpy().astype(float)
             taught = np.flatnonzero(weights)
             seen, l2 = scaled[taught], self.l2
-            if head in self.spelled:
-                l2 = self.l2_spelled
-                seen = scipy.sparse.hstack([seen, seen[:, :self.size] @ self.letters]).tocsr()
+            if head in self.sharing:
+                l2 = self.l2_sharing
+                seen = scipy.sparse.hstack([seen, seen[:, :self.size] @ self.shared]).tocsr()
             found, self.bias[head], loss = regress(seen, lesson.targets.numpy().astype(float)[taught],
                                                    lesson.masks.numpy().astype(float)[taught], weights[taught], l2, steps)
             self.weights[head] = found[:, :scaled.shape[1]]
-            if head in self.spelled:
-                self.weights[head][:, :self.size] += (self.letters @ found[:, scaled.shape[1]:].T).T
+            if head in self.sharing:
+                self.weights[head][:, :self.size] += (self.shared @ found[:, scaled.shape[1]:].T).T
             report(f"linear, {head}: {counts.shape[1]} features, loss {loss:.4f}")
 
     def predict(self, rows, head):

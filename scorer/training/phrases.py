@@ -88,6 +88,19 @@ paid for lunch with X|X ATM at the mall|I wrote a paper about X|my teacher asked
 X either goes up or down|X could go either way|X in a range|no idea what X will do|not sure about X|I don't own any X|neither bullish nor bearish on X|
 X halving explained|X docs|the X whitepaper|does anyone know how X works?|looking for X developers|X nodes|dyor X|nfa X""".replace("\n", "").split("|")
 
+# Sentences that name no coin.
+BARE_GOOD = """not a scam|not dead|not dead yet|will never crash|never going to crash|don't sell|don't sell now|do not sell|never selling|not selling|
+bulls are back|the bulls are back|bulls are winning|bulls in control|bears are crying|bears got rekt|shorts are rekt|wagmi|we are all gonna make it|
+diamond hands|to the moon|all time high|new ath|up only|up 80% off the lows|buy the dip|buying more|hodl|not worried|no reason to sell|undervalued|
+bottom is in|breakout|send it|lfg|fud is fake|it is not a bubble|no crash coming""".replace("\n", "").split("|")
+BARE_BAD = """bears are winning|the bears are winning|bears are back|bears in control|bulls are losing|bulls got rekt|bulls are dead|ngmi|not gonna make it|
+rekt|got rekt|rug pull|it is a rug|rugged|back to 2k|going back to 1000|target cut|price target cut|dead cat bounce|top is in|bubble|total scam|
+don't buy|do not buy|never buy this|not buying|sell now|sell everything|going to zero|lost everything|will never recover|no bounce|never goes up|
+shitcoin|exit liquidity|bagholders|down bad|no future|it is dead|not safe|can't hold support""".replace("\n", "").split("|")
+
+# What coins are held against that is none.
+THINGS = "gold gold silver dollars fiat fiat cash stocks banks bonds housing".split()
+
 # X is asked about, Y is another coin: good for X, bad for Y.
 RIVALS = """X will flip Y|X is better than Y|X > Y|X >> Y|X beats Y|X is the real Y|sold my Y for X|swap your Y for X|moving from Y to X|leaving Y for X|
 X is pumping while Y dumps|X up, Y down|X outperforms Y|X will replace Y|forget Y, buy X|Y is trash, X is the future|Y is a scam but X is legit|
@@ -113,19 +126,39 @@ def sentences(seed=1):
 def _one(source):
     x, y = _coins(source)
     draw = source.random()
-    if draw < 0.30:
+    if draw < 0.24:
         sign, text = _framed(source, FRAMES_IS, "{is}", GOOD_IS, BAD_IS)
-    elif draw < 0.42:
+    elif draw < 0.34:
         sign, text = _framed(source, FRAMES_DOES, "{does}", GOOD_DOES, BAD_DOES)
-    elif draw < 0.75:
+    elif draw < 0.64:
         sign = source.choice((1, -1))
         text = source.choice(GOOD if sign > 0 else BAD)
-    elif draw < 0.90:
+    elif draw < 0.76:
         return [(_symbol(x), 1, _dress(source, source.choice(NEUTRAL).replace("X", x)))]
-    else:
+    elif draw < 0.85:
         text = _dress(source, _fill(source.choice(RIVALS), x, y))
         return [(_symbol(x), 2, text), (_symbol(y), 0, text)]
+    elif draw < 0.90:
+        sign, thing = source.choice((1, -1)), source.choice(THINGS)
+        text = _fill(source.choice(RIVALS), *((x, thing) if sign > 0 else (thing, x)))
+        return [(_symbol(x), 1 + sign, _dress(source, text))]
+    else:
+        return [(_symbol(x), *_bare(source))]
     return [(_symbol(x), 1 + sign, _dress(source, _fill(text, x, y)))]
+
+
+def _bare(source):
+    """Label and text of a sentence that names no coin."""
+    sign = source.choice((1, -1))
+    if source.random() < 0.5:
+        return 1 + sign, _dress(source, source.choice(BARE_GOOD if sign > 0 else BARE_BAD))
+    frames, slot, good, bad = source.choice(((FRAMES_IS, "{is}", GOOD_IS, BAD_IS), (FRAMES_DOES, "{does}", GOOD_DOES, BAD_DOES)))
+    sign, text = _framed(source, frames, slot, good, bad)
+    if text.startswith("X is ") and source.random() < 0.5:
+        text = text[5:]
+    elif text.startswith("X ") and source.random() < 0.5:
+        text = text[2:]
+    return 1 + sign, _dress(source, _fill(text, source.choice(("it", "this", "this coin")), "it"))
 
 
 def _coins(source):

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.special
 import torch
 
+import company
 import data
 import export
 import figures
@@ -40,10 +41,10 @@ HEADS = {"mood": ["mood", "coin"], "kind": ["kind"]}
 # How much posts weigh in the lesson of mood. A source of n posts weighs n**SOURCE_POWER, classes balanced within it. The invented
 # phrases, which teach what turns a meaning, weigh little.
 SOURCE_POWER = 0.75
-PHRASES_WEIGHT = 0.15
+PHRASES_WEIGHT = 0.2
 # The lesson of the mood towards the coin is of read posts, whose classes weigh by the root of their rarity, half-way between as frequent
 # as they are and balanced, and of posts on coins whose labels mean nearly the same, with so much of the weight of the read posts.
-COIN_SOURCES = {"stocktwits_ethx_train": 0.3, "afterrain_bitcoin_all": 0.2, "phrases": 0.3}
+COIN_SOURCES = {"stocktwits_ethx_train": 0.3, "afterrain_bitcoin_all": 0.2, "phrases": 0.45}
 # Of these lessons beside that of mood.
 COIN_WEIGHT, KIND_WEIGHT = 0.5, 0.3
 
@@ -69,12 +70,16 @@ def main():
 
 def train(options, directory):
     """Train, export and check a model, and write its files into the directory."""
-    posts, near = data.set_aside(data.read(options.labels, options.answers, [build("words", directory)]))
+    splitter = [build("words", directory)]
+    posts, near = data.set_aside(data.read(options.labels, options.answers, splitter))
     training = [p for p in posts if not p.part]
     validation = [p for p in posts if p.part]
     report(f"{len(training)} training posts, {len(validation)} for validation, {near} near-duplicates dropped")
     ids = count_words(training)
-    rows, held = encode(training, ids), encode(validation, ids)
+    rows, held = (encode([post.words for post in part], ids) for part in (training, validation))
+    unlabelled = encode(data.read_unlabelled(options.labels, options.answers, splitter), ids)
+    known = company.vectors([row for row, post in zip(rows, training) if post.source != "phrases"] + unlabelled, max(ids.values()) + 1)
+    report(f"{len(unlabelled)} texts without labels, vectors of words by their company")
     lessons = {"mood": mood_lesson(training), "coin": coin_lesson(training), "kind": kind_lesson(training)}
 
     coins = [ids[word] for word in COINS if word in ids]
@@ -82,7 +87,7 @@ def train(options, directory):
     np.random.seed(options.seed)
     net = network.Network(ids, {"mood": len(data.CLASSES), "coin": len(data.CLASSES), "kind": len(data.KINDS)})
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as other:
-        line = other.submit(fit_line, linear.Linear(ids, coins, spelled=("coin", "kind")), rows, lessons)
+        line = other.submit(fit_line, linear.Linear(ids, known, coins, sharing=("coin", "kind")), rows, lessons)
         network.fit(net, rows, lessons, report=report)
         line = line.result()
     net.fold()
@@ -139,12 +144,12 @@ def count_words(posts):
     return {word: network.UNKNOWN + 1 + i for i, word in enumerate(common + negated)}
 
 
-def encode(posts, ids):
-    """A negated form that has no id takes its word's."""
+def encode(texts, ids):
+    """The ids of the words of each text. A negated form that has no id takes its word's."""
     def number(word):
         return ids.get(word, ids.get(word.removesuffix("~"), network.UNKNOWN))
 
-    return [[number(word) for word in post.words] for post in posts]
+    return [[number(word) for word in words] for words in texts]
 
 
 def mood_lesson(posts):
