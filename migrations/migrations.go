@@ -6,7 +6,9 @@
 package migrations
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +44,23 @@ func Version(databaseURL string) (version uint, dirty bool, err error) {
 		return err
 	})
 	return version, dirty, err
+}
+
+// Hash names what these files say: 16 hexadecimal digits that change with any of them.
+func Hash() (string, error) {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		return "", err
+	}
+	hash := sha256.New()
+	for _, e := range entries {
+		content, err := files.ReadFile(e.Name())
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", e.Name(), len(content), content)
+	}
+	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
 // Latest is the newest version that these files lead to.

@@ -26,10 +26,10 @@ func TestKilledReplayLosesNothingAndCountsNothingTwice(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	files := writeArchive(t, 6000)
-	calm := []string{"--data-dir", t.TempDir()}
+	calm := []string{"--data-dir", dataDir(t)}
 	must(t, append(append([]string{"replay"}, calm...), files...)...)
 
-	dir := t.TempDir()
+	dir := dataDir(t)
 	args := append([]string{"replay", "--data-dir", dir}, files...)
 	for kills := 0; kills < 4; {
 		cmd := process(t, args...)
@@ -102,7 +102,7 @@ func TestKilledServicesLoseNothingAndCountNothingTwice(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
 	files := writeArchive(t, 6000)
-	calm := []string{"--data-dir", t.TempDir()}
+	calm := []string{"--data-dir", dataDir(t)}
 	must(t, append(append([]string{"replay"}, calm...), files...)...)
 
 	database := storetest.New(t)

@@ -47,7 +47,7 @@ func TestSeveralOnOneDirectory(t *testing.T) {
 // TestTerminalClosed closes the terminal in which rcas runs: that is an orderly end, and none at all for who was started with nohup.
 func TestTerminalClosed(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	up := []string{"up", "--source", "push", "--source-url", "push=127.0.0.1:0", "--data-dir", dir, "--metrics-address", "off"}
 	start := func(cmd *exec.Cmd) chan error {
 		said := &safeBuffer{}

@@ -221,7 +221,7 @@ func (l *live) wait(t *testing.T, query string, each func()) {
 func TestLiveFeedsFromStartToResume(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dir := t.TempDir()
+	dir := dataDir(t)
 	config := filepath.Join(t.TempDir(), "rcas.yaml")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "sources: {coinbase: {rest_url: %q}}\n", w.url), 0o600))
 

@@ -33,7 +33,7 @@ func makeModels(t *testing.T, name string) string {
 // What becomes active must open under its name, and no directory may pass for the bundled model.
 func TestAModelIsKnownByItsDirectory(t *testing.T) {
 	t.Parallel()
-	where := []string{"--data-dir", t.TempDir(), "--models-dir", makeModels(t, "mine")}
+	where := []string{"--data-dir", dataDir(t), "--models-dir", makeModels(t, "mine")}
 	model := func(args ...string) string { return must(t, append(append([]string{"model"}, args...), where...)...) }
 	require.Equal(t, "active model: mine\n", model("use", "mine"))
 	require.Equal(t, "  "+scorer.BundledName+"\n* mine\n", model("list"))

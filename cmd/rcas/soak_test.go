@@ -28,7 +28,7 @@ func TestOverload(t *testing.T) {
 	if minutes, err := strconv.Atoi(os.Getenv("RCAS_SOAK_MINUTES")); err == nil {
 		lasts = time.Duration(minutes) * time.Minute
 	}
-	dir := t.TempDir()
+	dir := dataDir(t)
 	up := process(t, "up", "--source", "push", "--source-url", "push=127.0.0.1:0", "--data-dir", dir, "--nats-max-bytes", bound, "--log-level", "info",
 		"--metrics-address", "off")
 	said := &safeBuffer{}

@@ -66,7 +66,7 @@ func metric(t *testing.T, page, series string) float64 {
 // TestMetricsAndHealth runs the embedded system, replays an archive on it by another process, and reads what it tells of itself.
 func TestMetricsAndHealth(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := dataDir(t)
 	where := []string{"--data-dir", dir}
 	_, err := rcas(t, "health", "--metrics-address", "127.0.0.1:1")
 	require.ErrorContains(t, err, "no rcas answers at http://127.0.0.1:1")
@@ -188,7 +188,7 @@ func TestSecretsOfTheirOwn(t *testing.T) {
 // not stored twice.
 func TestBackupOfTheEmbedded(t *testing.T) {
 	t.Parallel()
-	dir, backup := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	dir, backup := dataDir(t), filepath.Join(t.TempDir(), "copy")
 	archive := writeArchive(t, 300)
 	must(t, append([]string{"replay", "--data-dir", dir}, archive...)...)
 	require.NoError(t, os.CopyFS(backup, os.DirFS(dir)))

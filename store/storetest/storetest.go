@@ -5,16 +5,21 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"rcas/migrations"
 	"rcas/store"
 	"rcas/store/embedded"
 )
@@ -23,7 +28,7 @@ import (
 const Variable = "RCAS_TEST_DATABASE_URL"
 
 // New returns an empty, migrated database of the test's own, closed with it. On the embedded database that is a server of its own, copied
-// from a template that the test process makes once; on a native server it is a database that is dropped afterwards.
+// from a template that is made once; on a native server it is a database that is dropped afterwards.
 func New(t testing.TB) *store.Store {
 	t.Helper()
 	if native := os.Getenv(Variable); native != "" {
@@ -38,6 +43,14 @@ func NewIn(t testing.TB, dir string) *store.Store {
 	template, err := makeTemplate()
 	require.NoError(t, err)
 	return open(t, store.Config{Dir: dir, Template: template}, false)
+}
+
+// Fill puts a migrated embedded database into a directory that is not there yet: that of a process's own, which need not make it anew.
+func Fill(t testing.TB, dir string) {
+	t.Helper()
+	template, err := makeTemplate()
+	require.NoError(t, err)
+	require.NoError(t, os.CopyFS(dir, os.DirFS(template)))
 }
 
 // Unmigrated is New without the schema.
@@ -81,26 +94,48 @@ func createDatabase(t testing.TB, server string) string {
 	return u.String()
 }
 
-// makeTemplate migrates one embedded database for all tests of the process. Its directory goes with the system's temporary files when the
-// process can't remove it; it is some forty megabytes.
-var makeTemplate = sync.OnceValues(func() (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "rcas-template-"); err != nil {
-		return "", err
-	}
-	server, err := embedded.Start(context.Background(), embedded.Config{Dir: dir})
+// makeTemplate returns the directory of a migrated embedded database, some forty megabytes among the system's temporary files. The first
+// process to ask makes it, for all processes of this user that have the same schema and the same embedded database.
+var makeTemplate = sync.OnceValues(func() (string, error) {
+	install, err := embedded.Install(context.Background())
 	if err != nil {
 		return "", err
 	}
+	schema, err := migrations.Hash()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("rcas-template-%d-%s-%s", os.Getuid(), filepath.Base(install), schema))
+	lock, err := os.OpenFile(dir+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("locking %s: %w", lock.Name(), err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	partial := dir + ".partial"
+	if err := errors.Join(os.RemoveAll(partial), migrate(partial)); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(partial, dir)
+})
+
+// migrate makes a migrated embedded database in a directory.
+func migrate(dir string) error {
+	server, err := embedded.Start(context.Background(), embedded.Config{Dir: dir})
+	if err != nil {
+		return err
+	}
 	s, err := store.Open(context.Background(), store.Config{URL: server.URL(), Embedded: true})
 	if err == nil {
-		err = s.Migrate()
-		_ = s.Close()
+		err = errors.Join(s.Migrate(), s.Close())
 	}
-	if closeErr := server.Close(); err == nil {
-		err = closeErr
-	}
-	return dir, err
-})
+	return errors.Join(err, server.Close())
+}
 
 // Exec runs SQL that the test needs.
 func Exec(t testing.TB, s *store.Store, sql string, args ...any) {
