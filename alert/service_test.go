@@ -48,6 +48,11 @@ func newDatabase(t *testing.T) *store.Store {
 	return s
 }
 
+// config has one rule, and one channel, a webhook of the test.
+func config(url string) alert.Config {
+	return alert.Config{Rules: []alert.Rule{rule}, Channels: []alert.Channel{{Name: "hook", Kind: "webhook", Secret: url, Inside: true}}, Settle: -1}
+}
+
 func at(hour int) time.Time { return start.Add(time.Duration(hour) * time.Hour) }
 
 // listener collects what comes on alerts.>.
@@ -122,7 +127,7 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 	s := newDatabase(t)
 	heard, conn := listen(t)
 	hook, url := serve(t)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
+	service, err := alert.New(config(url), s.Pool(), conn)
 	require.NoError(t, err)
 	for hour := 25; hour < 48; hour++ {
 		require.NoError(t, service.Look(t.Context(), at(hour)))
@@ -130,21 +135,29 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 			require.Zero(t, heard.count(), "two hours must disagree first")
 		}
 	}
-	require.Eventually(t, func() bool { return heard.count() == 2 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return heard.count() == 4 }, time.Minute, 5*time.Millisecond)
 	bullish := heard.alerts["alerts.BTC"][0]
 	require.Equal(t, "bullish", bullish.Direction)
 	require.Equal(t, at(30), bullish.StartTime)
 	require.Equal(t, at(fires), bullish.FiredAt)
 	require.Equal(t, "hourly", bullish.Rule)
-	require.Greater(t, bullish.Divergence, 3.0)
-	require.InDelta(t, bullish.Divergence, bullish.MoodZ-bullish.ReturnZ, 1e-9)
+	require.Greater(t, *bullish.Divergence, 3.0)
+	require.InDelta(t, *bullish.Divergence, *bullish.MoodZ-*bullish.ReturnZ, 1e-9)
+	require.InDelta(t, *bullish.Divergence, bullish.Value, 1e-9)
+	require.Nil(t, bullish.EndedAt)
 	require.NotNil(t, bullish.Price)
 	require.NotNil(t, bullish.Adverts, "and how much of it adverts were")
 	require.Contains(t, bullish.Text, "BTC: mood is up while price falls (bullish divergence of ")
 	require.Equal(t, "bearish", heard.alerts["alerts.ETH"][0].Direction)
-	require.Equal(t, map[string]int{"1": 1, "2": 1}, hook.taken)
+	require.Equal(t, map[string]int{"1": 1, "2": 1, "1-ended": 1, "2-ended": 1}, hook.taken)
+	over := heard.alerts["alerts.BTC"][1]
+	require.Equal(t, at(33), over.EndTime, "mood and price agree again")
+	require.Equal(t, at(35), *over.EndedAt, "and so they have for two hours")
+	require.Equal(t, "BTC: over: mood is up while price falls (from 5 Mar 06:00 to 5 Mar 09:00 UTC)", over.Text)
 	require.NotEmpty(t, hook.last.Text)
-	storetest.RequireNone(t, s, `SELECT * FROM alerts WHERE published_at IS NULL OR delivered_at IS NULL OR attempts <> 1`)
+	storetest.RequireNone(t, s, `SELECT * FROM alerts WHERE published_at IS NULL OR end_published_at IS NULL`)
+	storetest.RequireNone(t, s, `SELECT * FROM alert_deliveries WHERE delivered_at IS NULL OR attempts <> 1`)
+	storetest.RequireNone(t, s, `SELECT * FROM alert_deliveries OFFSET 4`)
 }
 
 func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {
@@ -152,22 +165,22 @@ func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {
 	s := newDatabase(t)
 	heard, conn := listen(t)
 	hook, url := serve(t, http.StatusInternalServerError, http.StatusTooManyRequests)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
+	service, err := alert.New(config(url), s.Pool(), conn)
 	require.NoError(t, err)
 	before := storetest.Value[time.Time](t, s, `SELECT now()`)
 	require.ErrorContains(t, service.Look(t.Context(), at(fires)), "500")
 	require.NoError(t, s.CheckSchema())
-	wait := storetest.Value[time.Time](t, s, `SELECT next_attempt FROM alerts WHERE attempts = 1 AND last_error LIKE '%500%'`).Sub(before)
+	wait := storetest.Value[time.Time](t, s, `SELECT next_attempt FROM alert_deliveries WHERE attempts = 1 AND last_error LIKE '%500%'`).Sub(before)
 	require.GreaterOrEqual(t, wait, 10*time.Second)
 	putOff := func() { // A slow machine may take longer than the first waits last.
-		storetest.Exec(t, s, `UPDATE alerts SET next_attempt = next_attempt + INTERVAL '1 hour' WHERE attempts = 1`)
+		storetest.Exec(t, s, `UPDATE alert_deliveries SET next_attempt = next_attempt + INTERVAL '1 hour' WHERE attempts = 1`)
 	}
 	putOff()
 	require.ErrorContains(t, service.Look(t.Context(), at(fires)), "429", "the other one")
 	putOff()
 	require.NoError(t, service.Look(t.Context(), at(fires)), "neither is due")
 	require.Equal(t, 2, hook.asked)
-	storetest.Exec(t, s, `UPDATE alerts SET next_attempt = now()`) // time passes
+	storetest.Exec(t, s, `UPDATE alert_deliveries SET next_attempt = now()`) // time passes
 	require.NoError(t, service.Look(t.Context(), at(fires)))
 	require.Equal(t, map[string]int{"1": 1, "2": 1}, hook.taken)
 	require.Eventually(t, func() bool { return heard.count() == 2 }, time.Minute, 5*time.Millisecond,
@@ -179,24 +192,24 @@ func TestWebhookThatRefusesIsLeftAlone(t *testing.T) {
 	s := newDatabase(t)
 	_, conn := listen(t)
 	hook, url := serve(t, http.StatusNotFound)
-	service, err := alert.New(alert.Config{Rule: rule, Webhook: url + "/secret", Settle: -1, Inside: true}, s.Pool(), conn)
+	service, err := alert.New(config(url+"/secret"), s.Pool(), conn)
 	require.NoError(t, err)
 	err = service.Look(t.Context(), at(fires))
 	require.ErrorContains(t, err, "404")
 	require.NotContains(t, err.Error(), "secret")
 	require.NoError(t, service.Look(t.Context(), at(fires)))
-	storetest.Exec(t, s, `UPDATE alerts SET next_attempt = now() WHERE next_attempt < 'infinity'`)
+	storetest.Exec(t, s, `UPDATE alert_deliveries SET next_attempt = now() WHERE next_attempt < 'infinity'`)
 	require.NoError(t, service.Look(t.Context(), at(fires)))
 	require.Equal(t, map[string]int{"2": 1}, hook.taken)
 	require.Equal(t, 2, hook.asked)
 
-	gone, err := alert.New(alert.Config{Rule: rule, Webhook: "http://127.0.0.1:1/secret", Settle: -1, Inside: true}, s.Pool(), conn)
+	gone, err := alert.New(config("http://127.0.0.1:1/secret"), s.Pool(), conn)
 	require.NoError(t, err)
-	storetest.Exec(t, s, `UPDATE alerts SET delivered_at = NULL, next_attempt = now()`)
+	storetest.Exec(t, s, `UPDATE alert_deliveries SET delivered_at = NULL, next_attempt = now()`)
 	err = gone.Look(t.Context(), at(fires))
 	require.ErrorContains(t, err, "refused")
 	require.NotContains(t, err.Error(), "secret")
-	require.NotContains(t, fmt.Sprint(storetest.Rows(t, s, `SELECT last_error FROM alerts`)), "secret")
+	require.NotContains(t, fmt.Sprint(storetest.Rows(t, s, `SELECT last_error FROM alert_deliveries`)), "secret")
 }
 
 func TestTwoServicesTellOnce(t *testing.T) {
@@ -206,7 +219,7 @@ func TestTwoServicesTellOnce(t *testing.T) {
 	hook, url := serve(t)
 	var wg sync.WaitGroup
 	for range 4 {
-		service, err := alert.New(alert.Config{Rule: rule, Webhook: url, Settle: -1, Inside: true}, s.Pool(), conn)
+		service, err := alert.New(config(url), s.Pool(), conn)
 		require.NoError(t, err)
 		wg.Go(func() {
 			for range 3 {
@@ -232,7 +245,7 @@ func TestASenselessRuleIsAnError(t *testing.T) {
 		"persistence must be 1 to 1000":    {Persistence: -1},
 		"threshold must be above 0":        {Threshold: -1},
 	} {
-		service, err := alert.New(alert.Config{Rule: senseless}, s.Pool(), conn)
+		service, err := alert.New(alert.Config{Rules: []alert.Rule{senseless}}, s.Pool(), conn)
 		require.NoError(t, err)
 		err = service.Run(t.Context())
 		require.ErrorIs(t, err, alert.ErrBadRule)
@@ -240,10 +253,18 @@ func TestASenselessRuleIsAnError(t *testing.T) {
 	}
 }
 
-func TestBadWebhooksAreRefused(t *testing.T) {
+func TestSettingsThatCannotWorkAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"ftp://example.org", "example.org/hook", "http://", "://"} {
-		_, err := alert.New(alert.Config{Webhook: url}, nil, nil)
-		require.ErrorIs(t, err, alert.ErrBadWebhook, url)
+		_, err := alert.New(config(url), nil, nil)
+		require.ErrorIs(t, err, alert.ErrBadChannel, url)
+	}
+	for want, rules := range map[string][]alert.Rule{
+		"two rules have the name mood": {{Kind: alert.Mood}, {Name: "mood"}},
+		"there is no channel nobody":   {{To: []string{"nobody"}}},
+	} {
+		_, err := alert.New(alert.Config{Rules: rules}, nil, nil)
+		require.ErrorIs(t, err, alert.ErrBadRule)
+		require.ErrorContains(t, err, want)
 	}
 }

@@ -100,6 +100,7 @@ func contents(t *testing.T, s *store.Store, before map[string]string) map[string
 			FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT attisdropped
 			WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') AND c.relname <> 'schema_migrations'
 			  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e') AND c.relname <> 'divergence_now'
+			  AND (c.relname <> 'alerts' OR a.attname NOT IN ('delivered_at', 'next_attempt', 'attempts', 'last_error')) -- in alert_deliveries now
 			GROUP BY c.relname`) {
 			questions = append(questions, row[0].(string))
 		}

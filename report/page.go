@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"rcas/market"
 )
 
 // fewJudged is below how many judged posts a mood is drawn pale: such a bucket says little.
@@ -396,12 +398,4 @@ func pValue(p *float64) string {
 }
 
 // link leads to a post where its network's address can be told from its id.
-func link(p Post) string {
-	if p.Source == "twitter" {
-		return "https://x.com/i/web/status/" + p.ID
-	}
-	if repo, key, ok := strings.Cut(strings.TrimPrefix(p.ID, "at://"), "/app.bsky.feed.post/"); ok && p.Source == "bluesky" {
-		return "https://bsky.app/profile/" + repo + "/post/" + key
-	}
-	return ""
-}
+func link(p Post) string { return market.PostURL(p.Source, p.ID) }

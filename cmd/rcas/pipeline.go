@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"rcas/alert"
 	"rcas/ingestor"
 	"rcas/ingestor/feed"
 	"rcas/ingestor/push"
@@ -37,10 +36,7 @@ type pipeline struct {
 
 // run works until ctx ends or a part fails for good. The database's jobs run wherever the embedded database is served.
 func (a *app) run(ctx context.Context, p pipeline) error {
-	alerts, err := alert.New(alert.Config{
-		Rule: a.settings.file.Alerts.rule(), Webhook: a.settings.env["RCAS_WEBHOOK_URL"],
-		Inside: a.settings.env["RCAS_WEBHOOK_INSIDE"] == "1", Metrics: a.settings.metrics, Log: a.settings.log,
-	}, a.store.Pool(), a.stream.Conn())
+	alerts, err := a.alerts()
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"rcas/alert"
 	"rcas/market"
 	"rcas/store"
 	"rcas/telemetry"
@@ -55,23 +53,8 @@ type file struct {
 	Keep keepConfig `yaml:"keep"`
 	// Index weighs the parts of mood_index().
 	Index store.Weights `yaml:"index"`
-	// Alerts is the rule by which divergences become alerts.
+	// Alerts says what becomes an alert, and who is told.
 	Alerts alertsConfig `yaml:"alerts"`
-}
-
-// alertsConfig is the rule for alerts. What is left out has the defaults of divergence() and record_alerts().
-type alertsConfig struct {
-	Width       time.Duration `yaml:"width"`
-	Baseline    int           `yaml:"baseline"`
-	Threshold   float64       `yaml:"threshold"`
-	MinPosts    int           `yaml:"min_posts"`
-	Persistence int           `yaml:"persistence"`
-	Cooldown    time.Duration `yaml:"cooldown"`
-}
-
-func (c alertsConfig) rule() alert.Rule {
-	return alert.Rule{Width: c.Width, Baseline: c.Baseline, Threshold: c.Threshold, MinPosts: c.MinPosts, Persistence: c.Persistence,
-		Cooldown: c.Cooldown}
 }
 
 // variables that are not flags: secrets, which do not belong on a command line, and those that other packages and the tests read.
@@ -161,7 +144,7 @@ func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
 		if !strings.HasPrefix(name, "RCAS_") {
 			continue
 		}
-		if secret, ok := strings.CutSuffix(name, "_FILE"); ok && slices.Contains(variables, secret) || secret == "RCAS_DATABASE_URL" && ok {
+		if secret, ok := strings.CutSuffix(name, "_FILE"); ok && (isVariable(secret) || secret == "RCAS_DATABASE_URL") {
 			text, err := os.ReadFile(value)
 			if err != nil {
 				return fmt.Errorf("read the secret of %s: %w", name, err)
@@ -171,11 +154,11 @@ func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
 			}
 		}
 		switch {
-		case slices.Contains(variables, name):
+		case isVariable(name):
 			s.env[name] = value
 		case !known[name]:
-			return fmt.Errorf("variable %s is not known; the flags of rcas --help, written like RCAS_DATABASE_URL, are, and %s",
-				name, strings.Join(variables, ", "))
+			return fmt.Errorf("variable %s is not known; the flags of rcas --help, written like RCAS_DATABASE_URL, are, and %s, and %s<NAME> of a channel",
+				name, strings.Join(variables, ", "), alertVariable)
 		default:
 			flag := cmd.Flags().Lookup(strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "RCAS_")), "_", "-"))
 			if flag == nil || flag.Changed || value == "" {
@@ -198,6 +181,11 @@ func allFlags(cmd *cobra.Command) []string {
 		names = append(names, allFlags(sub)...)
 	}
 	return names
+}
+
+// isVariable tells whether a name is that of a variable that is no flag.
+func isVariable(name string) bool {
+	return slices.Contains(variables, name) || strings.HasPrefix(name, alertVariable)
 }
 
 // variable is the name of a flag's variable.
@@ -231,11 +219,14 @@ func (s *settings) readFile() error {
 		return fmt.Errorf("configuration %s: index: %w", s.configFile, err)
 	}
 	if len(s.file.Assets) == 0 {
-		s.file.Assets, err = market.DefaultAssets()
-		return err
-	}
-	if err := market.ValidateAssets(s.file.Assets); err != nil {
+		if s.file.Assets, err = market.DefaultAssets(); err != nil {
+			return err
+		}
+	} else if err := market.ValidateAssets(s.file.Assets); err != nil {
 		return fmt.Errorf("configuration %s: %w", s.configFile, err)
+	}
+	if err := s.file.Alerts.validate(s.symbols()); err != nil {
+		return fmt.Errorf("configuration %s: alerts: %w", s.configFile, err)
 	}
 	return nil
 }
