@@ -58,5 +58,5 @@ func TestTitles(t *testing.T) {
 		require.True(t, strings.HasPrefix(c.a.title(), c.want), c.a.title())
 	}
 	require.Empty(t, (&Alert{}).who(), "shares that nobody knows")
-	require.Equal(t, "Fired never in the 30 days before.", Why{Past: &Past{Days: 30, Note: "never fired"}}.history())
+	require.Equal(t, "Never fired in the 30 days before.", Why{Past: &Past{Days: 30, Note: "never fired"}}.history())
 }

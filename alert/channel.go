@@ -89,7 +89,7 @@ func isHTTP(address string) bool {
 	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
-// Send tells of an alert. Errors hold no address and no token.
+// Send tells of an alert. Errors hold no secret: of an address at most host and port.
 func (c Channel) Send(ctx context.Context, a *Alert) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()

@@ -18,15 +18,16 @@ func TestRulesOfOnesOwn(t *testing.T) {
 	storetest.Exec(t, s, `INSERT INTO models (name, active) VALUES ('test', true)`)
 	storetest.Exec(t, s, `INSERT INTO assets (symbol, name) SELECT s, s FROM unnest('{CALM,MOOD,LOUD,SOLD,WORD}'::text[]) AS s`)
 	storetest.Exec(t, s, `WITH hours AS (
-			SELECT symbol, h, h = 40 AS now FROM unnest('{CALM,MOOD,LOUD,SOLD,WORD}'::text[]) AS symbol, generate_series(0, 43) AS h
+			SELECT symbol, place, h, h = 40 AS now FROM unnest('{CALM,MOOD,LOUD,SOLD,WORD}'::text[]) WITH ORDINALITY AS s (symbol, place),
+				generate_series(0, 43) AS h
 		), posts AS (
-			SELECT *, $1::timestamptz + h * INTERVAL '1 hour' + i * INTERVAL '1 minute' AS at, format('%s-%s-%s', symbol, h, i) AS id
+			SELECT *, $1::timestamptz + h * INTERVAL '1 hour' + i * INTERVAL '1 minute' AS at, concat(h, place, lpad(i::text, 2, '0')) AS id
 			FROM hours, LATERAL generate_series(1, CASE WHEN symbol = 'LOUD' AND now THEN 40 ELSE 8 END) AS i
 		), prices AS (
 			INSERT INTO prices SELECT $1::timestamptz + h * INTERVAL '1 hour', symbol, 'v', h::text, 100 + h % 3, 1, $1 FROM hours
 		), texts AS (
 			INSERT INTO tweets (time, source, id, author, text, symbols, received_at)
-			SELECT at, 'stocktwits', h::text || lpad(i::text, 3, '0'), 'a' || i, 'post about ' || symbol || CASE WHEN symbol = 'WORD' AND now THEN ' and a Listing' ELSE '' END,
+			SELECT at, 'stocktwits', id, 'a' || i, 'post about ' || symbol || CASE WHEN symbol = 'WORD' AND now THEN ' and a Listing' ELSE '' END,
 				ARRAY[symbol], at FROM posts
 		), words AS (
 			INSERT INTO term_counts (bucket, symbol, term, n, source)
@@ -34,7 +35,7 @@ func TestRulesOfOnesOwn(t *testing.T) {
 			FROM hours, LATERAL (SELECT unnest(CASE WHEN symbol = 'WORD' AND now THEN '{moon,listing}' ELSE '{moon,price}'::text[] END) AS term) AS w
 		)
 		INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, kind)
-		SELECT at, 'stocktwits', h::text || lpad(i::text, 3, '0'), symbol, 'test', 0.4, 0.2, 0.4, 0.05 * (h % 2) - 0.5 * (symbol = 'MOOD' AND now)::integer, 1, i, false, i, 0,
+		SELECT at, 'stocktwits', id, symbol, 'test', 0.4, 0.2, 0.4, 0.05 * (h % 2) - 0.5 * (symbol = 'MOOD' AND now)::integer, 1, i, false, i, 0,
 			CASE WHEN symbol = 'SOLD' AND now AND i > 3 THEN 'advert' ELSE 'person' END
 		FROM posts`, start)
 	short := func(r alert.Rule) alert.Rule {

@@ -96,7 +96,7 @@ func (s *Service) explain(ctx context.Context) error {
 		}
 		text, err := json.Marshal(why)
 		if err == nil {
-			_, err = s.db.Exec(ctx, `UPDATE alerts SET why = $2 WHERE id = $1 AND why IS NULL`, a.ID, text)
+			_, err = s.db.Exec(ctx, `UPDATE alerts SET why = $2 WHERE id = $1 AND why IS NULL`, a.ID, string(text))
 		}
 		if err != nil {
 			return fmt.Errorf("store why of alert %d: %w", a.ID, err)
@@ -131,7 +131,7 @@ func (s *Service) askPast(ctx context.Context, a *Alert, r Rule, w *Why) error {
 	case "down":
 		direction = "bearish"
 	}
-	sql, args := r.arguments(pastSQL, []any{a.Symbol, a.FiredAt.Add(-past), a.FiredAt})
+	sql, args := r.arguments(pastSQL, []any{a.Symbol, a.FiredAt.Add(-past), a.StartTime}) // without this one
 	args = append(args, direction, horizon)
 	sql += fmt.Sprintf(") WHERE direction = $%d AND horizon = $%d", len(args)-1, len(args))
 	p := Past{Days: int(past.Hours() / 24)}
@@ -190,6 +190,9 @@ func (w Why) history() string {
 	if p == nil {
 		return ""
 	}
+	if p.Firings == 0 {
+		return fmt.Sprintf("Never fired in the %d days before.", p.Days)
+	}
 	line := fmt.Sprintf("Fired %s in the %d days before", times(p.Firings), p.Days)
 	if p.Measured > 0 && p.HitRate != nil && p.MeanGain != nil {
 		line += fmt.Sprintf("; four hours later the price had followed in %s", percent(*p.HitRate))
@@ -201,17 +204,14 @@ func (w Why) history() string {
 			line += fmt.Sprintf(" (usually %+.2f %%)", 100**p.UsualGain)
 		}
 	}
-	if p.Firings > 0 && p.Note != "" {
+	if p.Note != "" {
 		line += ": " + p.Note
 	}
 	return line + "."
 }
 
 func times(n int64) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
+	if n == 1 {
 		return "once"
 	}
 	return fmt.Sprintf("%d times", n)

@@ -222,8 +222,8 @@ func testAllSets(t *testing.T, s *store.Store) {
 	}
 	_, err := s.InsertSentiments(t.Context(), "m", posts)
 	require.NoError(t, err)
-	storetest.Exec(t, s, `INSERT INTO alerts (symbol, rule, direction, start_time, fired_at, divergence, mood_z, return_z, posts)
-		VALUES ('BTC', 'r', 'bullish', $1, $1, 1, 1, 1, 1)`, from)
+	storetest.Exec(t, s, `INSERT INTO alerts (symbol, rule, direction, start_time, fired_at, end_time, value, divergence, mood_z, return_z, posts)
+		VALUES ('BTC', 'r', 'bullish', $1, $1, $1, 1, 1, 1, 1, 1)`, from)
 	for i := range dataset.All {
 		set := &dataset.All[i]
 		for _, suffix := range []string{".ndjson", ".csv", ".parquet"} {

@@ -50,8 +50,8 @@ var All = []Set{
 			GROUP BY 1, 2, 3, 4`,
 	},
 	{
-		Name: "alerts", About: "divergence events that people were told of", Time: "fired_at", Order: "symbol, rule",
-		query: `SELECT fired_at, symbol, rule, direction, start_time, price, divergence, mood_z, return_z, posts, recorded_at
+		Name: "alerts", About: "events that people were told of", Time: "fired_at", Order: "symbol, rule",
+		query: `SELECT fired_at, symbol, rule, kind, direction, word, value, start_time, end_time, price, divergence, mood_z, return_z, posts, recorded_at
 			FROM alerts WHERE @symbol::text IS NULL OR symbol = @symbol::text`,
 	},
 }

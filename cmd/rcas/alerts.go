@@ -98,6 +98,11 @@ func (c alertsConfig) validate(symbols []string) error {
 		default:
 			return fmt.Errorf("rule %s: there is no kind %q; write divergence, mood, volume, adverts or word", r.Name, r.Kind)
 		}
+		for _, channel := range r.To {
+			if _, known := c.Channels[channel]; !known && channel != webhookChannel {
+				return fmt.Errorf("rule %s: there is no channel %q", r.Name, channel)
+			}
+		}
 		for _, symbol := range r.Symbols {
 			if !slices.Contains(symbols, symbol) {
 				return fmt.Errorf("rule %s: there is no coin %q", r.Name, symbol)
@@ -257,18 +262,21 @@ func (a *app) listAlerts(ctx context.Context, cmd *cobra.Command, channels []ale
 		return sqlError(err)
 	}
 	defer rows.Close()
-	fmt.Fprintln(out, "\nfired (UTC)\trule\tcoin\twhat\thow far\tuntil\ttold to")
-	for rows.Next() {
+	head := "\nfired (UTC)\trule\tcoin\twhat\thow far\tuntil\ttold to\n"
+	for ; rows.Next(); head = "" {
 		var fired time.Time
 		var rule, symbol, what, until, to string
 		var value float64
 		if err := rows.Scan(&fired, &rule, &symbol, &what, &value, &until, &to); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%.2f\t%s\t%s\n", fired.UTC().Format("2006-01-02 15:04"), rule, symbol, what, value, until, to)
+		fmt.Fprintf(out, "%s%s\t%s\t%s\t%s\t%.2f\t%s\t%s\n", head, fired.UTC().Format("2006-01-02 15:04"), rule, symbol, what, value, until, to)
 	}
 	if err := rows.Err(); err != nil {
 		return sqlError(err)
+	}
+	if head != "" {
+		fmt.Fprintln(out, "\nno alerts in the last seven days")
 	}
 	return out.Flush()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,18 +153,29 @@ func (a *app) backfill(cmd *cobra.Command, flags sourceFlags, scoring scoringFla
 		return err
 	}
 	for _, job := range b.jobs {
-		stored, there := int64(0), int64(0)
-		for count, n := range after.counts {
-			if n -= before.counts[count]; count.Component == "writer" && count.Source == job.source.Name() && count.Event == "stored" {
-				stored += n
-			} else if count.Component == "writer" && count.Source == job.source.Name() && count.Event == "duplicate" {
-				there += n
-			}
-		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s rows stored, %s were there before\n", job.source.Name(), thousands(stored), thousands(there))
+		fmt.Fprintln(cmd.OutOrStdout(), broughtLine(job.source.Name(), before, after))
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%.1f seconds, until the windows showed them all\n", time.Since(b.began).Seconds())
 	return err
+}
+
+// broughtLine says what became of what a source was asked for.
+func broughtLine(source string, before, after counted) string {
+	stored, there, left := int64(0), int64(0), []string{}
+	for count, n := range after.counts {
+		n -= before.counts[count]
+		switch reason, dropped := strings.CutPrefix(count.Event, "dropped:"); {
+		case n <= 0 || count.Source != source:
+		case count.Component == "writer" && count.Event == "stored":
+			stored += n
+		case count.Component == "writer" && count.Event == "duplicate":
+			there += n
+		case dropped && reason != "unmapped": // posts about no coin are most of them
+			left = append(left, fmt.Sprintf("%s left out (%s)", thousands(n), reason))
+		}
+	}
+	slices.Sort(left)
+	return fmt.Sprintf("%s: %s", source, strings.Join(append([]string{thousands(stored) + " rows stored", thousands(there) + " were there before"}, left...), ", "))
 }
 
 // bringing is one run of rcas backfill.
@@ -204,7 +216,7 @@ func (b *bringing) build(ctx context.Context, flags sourceFlags, want backfill.S
 		case source == nil && name == "twitter":
 			return errors.New("the past of twitter is not brought, since X bills each post of it; the source itself searches what it missed, as far as reach says")
 		case source == nil:
-			return fmt.Errorf("there is no past of %q to bring", name)
+			return fmt.Errorf("there is no past of %q to bring; there is one of %s", name, strings.Join(withPast(), ", "))
 		}
 		spans := []backfill.Span{want}
 		if gaps {
@@ -300,4 +312,15 @@ func pastOfExchange(past func(exchange.Config) exchange.Past) func(*app, sourceC
 		}
 		return backfill.NewPrices(past(config), how), nil
 	}
+}
+
+// withPast are the sources of which there is a past to bring.
+func withPast() (names []string) {
+	for _, k := range sourceKinds() {
+		if k.past != nil {
+			names = append(names, k.name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

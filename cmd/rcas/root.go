@@ -40,7 +40,7 @@ error.`,
 	root.SetVersionTemplate("rcas {{.Version}}\n")
 	root.AddCommand(
 		newMigrate(s), newUp(s), newIngest(s), newScore(s), newReplay(s), newBackfill(s), newGaps(s), newDemo(s),
-		newStatus(s), newHealth(s), newDoctor(s), newSQL(s), newExport(s), newReport(s), newServe(s), newMCP(s), newBacktest(s), newAlert(s), newDead(s), newModel(s), newLabel(s), newRescore(s), newBench(s), newSetup(s),
+		newStatus(s), newHealth(s), newDoctor(s), newSQL(s), newExport(s), newReport(s), newWatch(s), newServe(s), newMCP(s), newBacktest(s), newAlert(s), newDead(s), newModel(s), newLabel(s), newRescore(s), newBench(s), newSetup(s),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())

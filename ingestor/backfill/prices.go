@@ -277,6 +277,7 @@ func (p *Prices) finish(s *series, done Span) {
 func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 	minutes := int(page.Length() / time.Minute)
 	seen := map[time.Time]exchange.Candle{}
+	broken := map[time.Time]bool{} // minutes of which a candle came that cannot be
 	empty := 0
 	for answers := 1; ; answers++ {
 		var candles []exchange.Candle
@@ -290,7 +291,7 @@ func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 		if len(candles) == 0 {
 			empty++
 		}
-		wrong := collect(seen, candles, page)
+		wrong := collect(seen, broken, candles, page)
 		share := s.share()
 		if share == 0 {
 			share = float64(len(seen)) / float64(minutes)
@@ -302,6 +303,11 @@ func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 		}
 		p.sink.Count(p.past.Venue, "reread", 1)
 	}
+	for at := range broken {
+		if _, mended := seen[at]; !mended {
+			p.sink.Drop(p.past.Venue, "malformed")
+		}
+	}
 	// What was learnt longer ago counts less and less: a coin may have been quiet then.
 	s.asked, s.had = s.asked/2+float64(minutes), s.had/2+float64(len(seen))
 	return p.hand(ctx, s, seen)
@@ -310,12 +316,17 @@ func (p *Prices) candles(ctx context.Context, s *series, page Span) error {
 // maxAnswers is how often a page is asked for that cannot be right.
 const maxAnswers = 3
 
-// collect adds the candles of a page to those seen, and tells whether the answer holds any that cannot be.
-func collect(seen map[time.Time]exchange.Candle, candles []exchange.Candle, page Span) (wrong bool) {
+// collect adds the candles of a page to those seen, and tells whether the answer holds any that cannot be. Those of them that were asked for it
+// adds to broken.
+func collect(seen map[time.Time]exchange.Candle, broken map[time.Time]bool, candles []exchange.Candle, page Span) (wrong bool) {
 	for _, c := range candles {
 		bar := market.Bar{Start: c.Start, Open: c.Open, High: c.High, Low: c.Low, Close: c.Close, Volume: c.Volume}
-		if c.Start.Before(page.From) || !c.Start.Before(page.To) || !c.Start.Truncate(time.Minute).Equal(c.Start) || bar.Validate() != nil {
+		if c.Start.Before(page.From) || !c.Start.Before(page.To) || !c.Start.Truncate(time.Minute).Equal(c.Start) {
 			wrong = true
+			continue
+		}
+		if bar.Validate() != nil {
+			wrong, broken[c.Start] = true, true
 			continue
 		}
 		seen[c.Start] = c

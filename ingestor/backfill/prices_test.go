@@ -253,3 +253,27 @@ type refusing struct{}
 func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("connection refused")
 }
+
+// TestCandlesThatCannotBeAreCounted has a venue whose every third candle closes above its high, however often it is asked.
+func TestCandlesThatCannotBeAreCounted(t *testing.T) {
+	t.Parallel()
+	server := feedtest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/products" {
+			fmt.Fprint(w, `[{"id":"S1A-USD","base_currency":"S1A","quote_currency":"USD","status":"online"}]`)
+			return
+		}
+		from, _ := time.Parse(time.RFC3339, r.URL.Query().Get("start"))
+		to, _ := time.Parse(time.RFC3339, r.URL.Query().Get("end"))
+		var rows []string
+		for at := from.Unix(); at <= to.Unix(); at += 60 {
+			rows = append(rows, fmt.Sprintf("[%d,99,101,100,%d,1]", at, map[bool]int{true: 102, false: 100}[at/60%3 == 0]))
+		}
+		fmt.Fprintf(w, "[%s]", strings.Join(rows, ","))
+	}))
+	past := coinbase.Past(exchange.Config{RESTURL: server.URL, HTTP: &http.Client{Transport: &http.Transport{}}, Timing: exchange.Timing{Requests: 5000}})
+	sink := feedtest.NewSink()
+	cfg := backfill.Config{Symbols: []string{"S1A"}, Now: func() time.Time { return evening }}
+	require.NoError(t, backfill.NewPrices(past, cfg).Run(t.Context(), sink, backfill.Span{From: evening.Add(-3 * time.Hour), To: evening.Add(-time.Hour)}))
+	require.EqualValues(t, 80, sink.Counter("filled"))
+	require.EqualValues(t, 40, sink.Counters()["drop malformed"])
+}
