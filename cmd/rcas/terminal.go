@@ -49,7 +49,7 @@ const overviewSQL = `SELECT o.symbol, o.price, o.change, o.mood, d.mood_z, o.pos
 // linesSQL are the lines of the coins $1 from $2 to $3 in buckets of $4.
 const linesSQL = `SELECT s.symbol, array_agg(p.close ORDER BY g.bucket), array_agg(p.weighted_mood ORDER BY g.bucket)
 	FROM unnest($1::text[]) AS s (symbol)
-	CROSS JOIN generate_series(time_bucket($4::interval, $2::timestamptz), time_bucket($4, $3::timestamptz), $4) AS g (bucket)
+	CROSS JOIN generate_series(time_bucket($4::interval, $2::timestamptz), time_bucket($4, $3::timestamptz - INTERVAL '1 microsecond'), $4) AS g (bucket)
 	LEFT JOIN LATERAL mood_price(s.symbol, $2, $3, $4) AS p ON p.bucket = g.bucket
 	GROUP BY 1`
 
