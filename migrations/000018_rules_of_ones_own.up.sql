@@ -3,16 +3,15 @@
 ALTER TYPE rcas.rule ADD ATTRIBUTE kind text;
 COMMENT ON TYPE rcas.rule IS 'The settings of a rule, as the arguments of divergence() and record_alerts() name them.';
 
-DROP FUNCTION record_alerts, backtest, rcas.outcomes, rcas.check_backtest, rcas.z_scores, rcas.rule(interval, integer, float8, bigint, integer, boolean,
-    text, text, text, text);
+DROP FUNCTION record_alerts, backtest, rcas.outcomes, rcas.check_backtest, rcas.z_scores, rcas.rule;
 
 CREATE FUNCTION rcas.rule(
     width interval, baseline integer, threshold float8, min_posts bigint, persistence integer, repeats boolean, venue text,
-    source text, model text, who text, kind text DEFAULT 'divergence'
+    source text, model text, who text, as_of timestamptz DEFAULT NULL, delay interval DEFAULT NULL, kind text DEFAULT 'divergence'
 ) RETURNS rcas.rule
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
-    PERFORM rcas.check_width(width), rcas.kinds_of(who);
+    PERFORM rcas.check_width(width), rcas.kinds_of(who), rcas.check_known(as_of, delay);
     IF kind IS NULL OR kind NOT IN ('divergence', 'mood', 'volume', 'adverts', 'word') THEN
         RAISE EXCEPTION 'there are no rules of the kind %', coalesce(format('"%s"', kind), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Write divergence, mood, volume, adverts or word.';
@@ -43,7 +42,7 @@ BEGIN
         who := 'all';
         repeats := true;
     END IF;
-    RETURN ROW(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, kind);
+    RETURN ROW(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, as_of, delay, kind);
 END $$;
 COMMENT ON FUNCTION rcas.rule IS 'A rule, with the defaults of its kind where threshold or persistence is NULL, or an error that says which of its settings makes no sense.';
 
@@ -60,8 +59,8 @@ BEGIN
     RETURN QUERY
     WITH series AS (
         SELECT v.*, v.weighted_mood::numeric AS m, v.log_return::numeric AS g, CASE WHEN t.posts > 0 THEN v.posts END AS heard
-        FROM rcas.series(symbols, start, hi, r.width, r.venue, r.source, r.model, r.repeats, r.who) AS v
-        LEFT JOIN (SELECT p.* FROM rcas.post_totals(start, hi, r.width, r.model, r.source, r.repeats, r.who) AS p
+        FROM rcas.series(symbols, start, hi, r.width, r.venue, r.source, r.model, r.repeats, r.who, r.as_of, r.delay) AS v
+        LEFT JOIN (SELECT p.* FROM rcas.post_totals(start, hi, r.width, r.model, r.source, r.repeats, r.who, r.as_of, r.delay) AS p
                    WHERE r.kind = 'volume') AS t ON t.bucket = v.bucket
     ), usual AS (
         SELECT s.*, avg(s.m) OVER past AS m_mean, stddev_samp(s.m) OVER past AS m_sd, count(s.m) OVER past AS m_n,
@@ -195,7 +194,7 @@ CREATE FUNCTION backtest(
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 9 AS $$
 #variable_conflict use_column
 DECLARE
-    r     rcas.rule := rcas.rule(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, kind);
+    r     rcas.rule := rcas.rule(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, kind => kind);
     span  record := rcas.rule_span(ARRAY[symbol], from_time, to_time, r);
 BEGIN
     PERFORM rcas.check_backtest(confidence, resamples, cost);
@@ -376,7 +375,7 @@ CREATE FUNCTION record_alerts(
 LANGUAGE plpgsql VOLATILE ROWS 10 AS $$
 #variable_conflict use_column
 DECLARE
-    r     rcas.rule := rcas.rule(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, kind);
+    r     rcas.rule := rcas.rule(width, baseline, threshold, min_posts, persistence, repeats, venue, source, model, who, kind => kind);
     going text[]; -- coins of which an alert goes on
     coins text[] := coalesce(symbols, (SELECT array_agg(a.symbol) FROM assets AS a), '{}');
     lo    timestamptz;
