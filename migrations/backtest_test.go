@@ -75,8 +75,20 @@ func TestBacktestEqualsItsDefinition(t *testing.T) {
 			require.NotContains(t, row[19], "too few")
 		} else {
 			require.Contains(t, row[19], "too few to say")
+			require.Equal(t, []any{nil, nil}, row[17:19], "no interval below its own minimum")
 		}
 	}
+	const after = ` AS a JOIN backtest('BTC', $1, $2, '1 hour', 24, 0.5, 1, 1, cost => 0.01) AS b USING (direction, horizon)`
+	storetest.RequireNone(t, s, `SELECT * FROM backtest`+call+after+`
+		WHERE abs(b.mean_gain - a.mean_gain - ln(0.99)) > 1e-9 OR abs(b.median - a.median - ln(0.99)) > 1e-9 OR abs(b.edge - a.edge - ln(0.99)) > 1e-9
+		   OR b.usual_gain <> a.usual_gain OR b.usual_hit_rate <> a.usual_hit_rate OR b.hit_rate > a.hit_rate OR b.firings <> a.firings`, start, h.end())
+	storetest.RequireNone(t, s, `SELECT * FROM backtest('BTC', $1, $2, '1 hour', 24, 1.5, 1, kind => 'mood') AS b, (
+			SELECT count(*) FILTER (WHERE e.turn AND e.side <> 0) AS n FROM (
+				SELECT d.side, lag(d.side) OVER w IS DISTINCT FROM d.side OR lag(d.bucket) OVER w <> d.bucket - INTERVAL '1 hour' AS turn
+				FROM (SELECT bucket, CASE WHEN posts >= 1 AND abs(mood_z) >= 1.5 THEN sign(mood_z) ELSE 0 END AS side
+				      FROM divergence('BTC', $1, $2, '1 hour', 24)) AS d
+				WINDOW w AS (ORDER BY d.bucket)) AS e) AS own
+		WHERE b.direction = 'both' AND (own.n = 0 OR b.firings <> own.n)`, start, h.end())
 	again := func(arguments string) [][]any {
 		return storetest.Rows(t, s, `SELECT edge_low, edge_high FROM backtest('BTC', $1, $2, '1 hour', 24, 0.5, 1,
 			1`+arguments+`)`, start, h.end())
