@@ -216,6 +216,9 @@ type Mark struct {
 	Label string
 }
 
+// Left is where its label stands, in percent of the chart's width.
+func (m Mark) Left() float64 { return m.X / chartWidth * 100 }
+
 // Marks are at most twelve round times.
 func (v view) Marks() []Mark {
 	steps := []time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour, 28 * 24 * time.Hour,
@@ -243,10 +246,10 @@ func (v view) Marks() []Mark {
 	return marks
 }
 
-// LagBar is a correlation.
+// LagBar is a correlation. Left is where its label stands, in percent of the chart's width.
 type LagBar struct {
-	X, Y, Height, Middle float64
-	Label, Tip           string
+	X, Y, Height, Left float64
+	Label, Tip         string
 }
 
 // LagBars are the correlations; none where none has enough pairs.
@@ -259,7 +262,7 @@ func (v view) LagBars() []LagBar {
 			continue
 		}
 		b := LagBar{X: chartWidth/2 + float64(l.Lag)*step - 11, Y: half, Height: math.Abs(*l.Correlation) * half, Label: fmt.Sprint(l.Lag * minutes)}
-		b.Middle = b.X + 11
+		b.Left = (b.X + 11 - 100) / 8 // the chart shows 100 to 900
 		if *l.Correlation > 0 {
 			b.Y -= b.Height
 		}

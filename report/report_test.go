@@ -38,7 +38,7 @@ func TestReport(t *testing.T) {
 	require.NoError(t, r.Write(&page))
 	html := page.String()
 	require.Contains(t, html, "<h1>Bitcoin BTC</h1>")
-	require.Equal(t, len(r.Events), strings.Count(html, " σ<td>"))
+	require.Equal(t, len(r.Events), strings.Count(html, " σ<td"))
 	for _, bad := range []string{"NaN", "%!", "&lt;nil&gt;", "Inf"} {
 		require.NotContains(t, html, bad)
 	}
