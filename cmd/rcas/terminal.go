@@ -233,7 +233,7 @@ func drawMarket(rows []coinRow, at time.Time, since string, height int, colour b
 	case failed != nil:
 		says = "cannot ask: " + oneLine(failed.Error())
 	case len(rows) == 0:
-		says = "nothing traded, nobody spoke; rcas up --live brings feeds"
+		says = "nothing yet: start rcas up --live"
 	case judged == 0:
 		says = "no mood can be judged yet: too few posts"
 	case parting == 1:
