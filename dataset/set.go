@@ -47,7 +47,7 @@ var All = []Set{
 			FROM term_counts
 			WHERE bucket >= @from::timestamptz AND bucket < @to::timestamptz + @width::interval
 			  AND (@symbol::text IS NULL OR symbol = @symbol::text)
-			GROUP BY 1, 2, 3, 4`,
+			GROUP BY 1, 2, 3, 4 HAVING sum(n) > 0`,
 	},
 	{
 		Name: "alerts", About: "events that people were told of", Time: "fired_at", Order: "symbol, rule",

@@ -28,8 +28,20 @@ const (
 		SELECT t.id, t.time FROM unnest($4::text[], $5::timestamptz[]) AS a (id, seen_at) JOIN tweets AS t ON %s
 		WHERE t.source = $1 AND t.time >= $2 AND t.time < $3 AND t.deleted_at IS NULL AND (t.time <= a.seen_at OR t.stored_at <= a.seen_at)`
 	// Open chunks have an index of identifiers, which are ordered by their bytes ("0" follows "/"); compressed ones are read through once.
-	byIndex = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
-	byHash  = `split_part(t.id, '/', 1) || '/' = a.id`
+	// Of what sentiments keep of a text: of posts that lie in few batches, all are found by reading these once.
+	findTerms = `
+		SELECT time, symbol, source, id, model FROM sentiments
+		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5 AND terms IS NOT NULL`
+	// The deletions that a post is stored without its text for, as in insertTweets.
+	findDeleted = `
+		SELECT t.source, t.id, t.time
+		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS t (time, source, id)
+		WHERE EXISTS (SELECT FROM deletions d
+		              WHERE d.source = t.source AND d.id = ANY (ARRAY[t.id, split_part(t.id, '/', 1) || '/']) AND (d.id = t.id OR d.seen_at >= t.time))
+		ORDER BY t.time`
+	forgetTerms = `UPDATE sentiments SET terms = NULL WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5`
+	byIndex     = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
+	byHash      = `split_part(t.id, '/', 1) || '/' = a.id`
 )
 
 // Of a sweep: how many deletions it takes at a time, and how many posts it changes in one transaction. A post lies in one compressed
@@ -46,7 +58,8 @@ const unpackAny = `SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transac
 // insertingTweets is the advisory lock that transactions which insert posts share.
 const insertingTweets = `hashtextextended('rcas tweets', 0)`
 
-// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay. An
+// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay, and their
+// words among the counts, but not with the post. An
 // identifier that ends in a slash stands for an account: for all posts whose identifier begins with it. It returns how many posts were
 // there. Those that come within the day lose their text when they do; but what an account posts after it was back is its own affair.
 func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
@@ -196,6 +209,13 @@ type place struct {
 	time time.Time
 }
 
+func split(places []place) (ids []string, times []time.Time) {
+	for _, p := range places {
+		ids, times = append(ids, p.id), append(times, p.time)
+	}
+	return ids, times
+}
+
 // forgetIn honours deletions in one span. The posts are found first, which unpacks nothing on disk, and then changed by their keys: an
 // UPDATE that TimescaleDB cannot narrow down to a time before it runs would unpack every post of the source.
 func (s *Store) forgetIn(ctx context.Context, d deletions, c span) (forgotten int64, err error) {
@@ -276,12 +296,12 @@ func (s *Store) forgetGroup(ctx context.Context, source string, group []place, n
 			forgotten += tag.RowsAffected()
 			return err
 		}
+		if err := forgetWords(ctx, tx, source, group); err != nil {
+			return err
+		}
 		if near {
-			ids := make([]string, len(group))
-			for i, p := range group {
-				ids[i] = p.id
-			}
-			return forget(forgetBetween, ids, group[0].time, group[len(group)-1].time)
+			ids, times := split(group)
+			return forget(forgetBetween, ids, times[0], times[len(times)-1])
 		}
 		for _, p := range group {
 			if err := forget(forgetTweet, p.id, p.time); err != nil {
@@ -294,4 +314,49 @@ func (s *Store) forgetGroup(ctx context.Context, source string, group []place, n
 		return 0, err
 	}
 	return forgotten, nil
+}
+
+// forgetWordsOfDeleted removes the words that were noted with posts which were stored without their text, for they were scored before their
+// deletion came, and stored after it.
+func (s *Store) forgetWordsOfDeleted(ctx context.Context, times []time.Time, sources, ids []string) error {
+	rows, err := s.pool.Query(ctx, findDeleted, times, sources, ids)
+	if err != nil {
+		return wrap("look for deletions", err)
+	}
+	deleted := map[string][]place{}
+	var source string
+	var p place
+	if _, err := pgx.ForEachRow(rows, []any{&source, &p.id, &p.time}, func() error { deleted[source] = append(deleted[source], p); return nil }); err != nil {
+		return wrap("look for deletions", err)
+	}
+	for source, group := range deleted {
+		if err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, unpackAny); err != nil {
+				return err
+			}
+			return forgetWords(ctx, tx, source, group)
+		}); err != nil {
+			return wrap("forget posts of "+source, err)
+		}
+	}
+	return nil
+}
+
+// forgetWords removes the words that were noted with posts of a source, given in the order of time.
+func forgetWords(ctx context.Context, tx pgx.Tx, source string, group []place) error {
+	ids, times := split(group)
+	query, err := tx.Query(ctx, findTerms, pgx.QueryExecModeExec, source, ids, times, times[0], times[len(times)-1])
+	if err != nil {
+		return err
+	}
+	found, err := pgx.CollectRows(query, pgx.RowToStructByPos[rowKey])
+	if err != nil {
+		return err
+	}
+	for _, k := range found {
+		if _, err := tx.Exec(ctx, forgetTerms, pgx.QueryExecModeExec, k.Time, k.Symbol, k.Source, k.ID, k.Model); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/market"
 	"rcas/store"
 	"rcas/store/storetest"
 )
@@ -34,4 +35,61 @@ func TestLatePostsMarkRepeatsInADenseCompressedDay(t *testing.T) {
 	require.EqualValues(t, 600, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE repeat`))
 	require.EqualValues(t, 300, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments s WHERE repeat AND symbol = 'BTC'
 		AND EXISTS (SELECT FROM sentiments e WHERE e.text_hash = s.text_hash AND e.time = s.time - INTERVAL '10 minutes')`))
+}
+
+// TestDeletedPostsKeepNoWords deletes posts before and after they are scored, stored and compressed.
+func TestDeletedPostsKeepNoWords(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	var posts []*market.Tweet
+	for i := range 5 {
+		posts = append(posts, tweet(i, noon.Add(time.Duration(i)*time.Hour)))
+	}
+	forget := func(ids ...string) {
+		_, err := s.ForgetTweets(t.Context(), "test", ids)
+		require.NoError(t, err)
+	}
+	keep := func(tweets ...*market.Tweet) {
+		_, err := s.InsertTweets(t.Context(), tweets)
+		require.NoError(t, err)
+	}
+	score := func(i int) {
+		_, err := s.InsertSentiments(t.Context(), "m", []store.ScoredPost{scored(posts[i], "moon", "pump")})
+		require.NoError(t, err)
+	}
+	noted := func() []any {
+		return storetest.Value[[]any](t, s, `SELECT array_agg(id || symbol || terms ORDER BY id, symbol) FROM sentiments WHERE terms IS NOT NULL`)
+	}
+	for i := range 3 {
+		score(i)
+	}
+	keep(posts[0], posts[1])
+	storetest.Exec(t, s, `SELECT compress_chunk(c) FROM unnest(ARRAY['tweets', 'sentiments', 'term_counts']) AS h, show_chunks(h) AS c`)
+	forget("0")
+	forget("2")
+	require.Contains(t, noted(), "2BTCmoon pump", "nobody knows yet when it was posted")
+	keep(posts[2])
+	forget("3")
+	score(3)
+	score(4)
+	require.Equal(t, []any{"1BTCmoon pump", "1ETHmoon pump", "4BTCmoon pump", "4ETHmoon pump"}, noted())
+	require.EqualValues(t, 5, storetest.Value[int64](t, s, `SELECT sum(n) FROM term_counts WHERE symbol = 'ETH' AND term = 'pump'`), "counts stay")
+}
+
+// TestWordsOfNoPerson tells who spoke after words were counted.
+func TestWordsOfNoPerson(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	posts := []store.ScoredPost{scored(tweet(1, noon), "moon"), scored(tweet(2, noon.Add(2*time.Hour)), "moon"), scored(tweet(3, noon.Add(4*time.Hour)), "moon")}
+	_, err := s.InsertSentiments(t.Context(), "m", posts)
+	require.NoError(t, err)
+	for i, kind := range []market.Kind{market.Person, market.Advert, market.Bot} {
+		feel(&posts[i], market.Sentiment{Kind: kind, Negative: 0.25, Neutral: 0.25, Positive: 0.5})
+	}
+	for _, want := range []int64{6, 0} {
+		told, err := s.SetKinds(t.Context(), "m", posts)
+		require.NoError(t, err)
+		require.Equal(t, want, told)
+		require.Equal(t, [][]any{{"BTC", int64(1)}, {"ETH", int64(1)}}, storetest.Rows(t, s, `SELECT symbol, sum(n)::bigint FROM term_counts GROUP BY 1 ORDER BY 1`))
+	}
 }

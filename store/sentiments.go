@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,28 +25,29 @@ type ScoredPost struct {
 	// AuthorHash counts authors and finds those who post much; TextHash, of the text's template, finds repeats.
 	AuthorHash int32
 	TextHash   int64
-	// Terms are the post's words worth counting, each once; none where words of its kind or language do not count.
+	// Terms are the post's words worth counting, each once and without spaces; none where words of its kind or language do not count.
 	Terms []string
 }
 
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
-// this is the only model, no row can be.) Otherwise a post is a repeat when it is a repost, when the same text stands in another post of the
+// this is the only model, no row can be.) Words that are counted stay with their row, to be taken back should it turn out to be a repeat; not
+// those of a post whose deletion came first. Otherwise a post is a repeat when it is a repost, when the same text stands in another post of the
 // hour before it, or when three posts of its author about the coin come before it in its hour of UTC; stored or in this batch. Of posts at
 // the same instant, source and id tell which comes first. Of the author's posts those in the batch and those stored are counted apart, for
 // some may be both; findRepeats finds the rest. $13 and $14 bound the batch in time, so that only its chunks are searched.
 const insertSentiments = `
 WITH input AS (
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
-                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[])
+                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[], $18::text[])
     WITH ORDINALITY AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repost, author_hash,
-                          text_hash, kind, ord)
+                          text_hash, kind, terms, ord)
 ), known AS (
     SELECT i.*, CASE WHEN (SELECT every(name = $16) FROM models) THEN NULL ELSE
                     (SELECT s.repeat FROM sentiments s
                      WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
                        AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat,
-           i.time - lag(i.time) OVER (PARTITION BY text_hash, symbol ORDER BY time, source, id COLLATE "C") < INTERVAL '1 hour'
-               AS repeats_batch,
+           i.time - last_value(i.time) OVER (PARTITION BY text_hash ORDER BY time, source, id COLLATE "C"
+                                             GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING) < INTERVAL '1 hour' AS repeats_batch,
            row_number() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id COLLATE "C") > 3
                AS much_in_batch
     FROM input i
@@ -63,10 +65,14 @@ WITH input AS (
     FROM known k
 ), added AS (
     INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat,
-                            author_hash, text_hash, kind)
+                            author_hash, text_hash, kind, terms)
     SELECT time, source, id, symbol, $16, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
-           author_hash, text_hash, kind
-    FROM judged ON CONFLICT DO NOTHING
+           author_hash, text_hash, kind,
+           CASE WHEN known_repeat IS NULL AND NOT repeat AND NOT EXISTS (
+                    SELECT FROM deletions d
+                    WHERE d.source = j.source AND d.id = ANY (ARRAY[j.id, split_part(j.id, '/', 1) || '/']) AND (d.id = j.id OR d.seen_at >= j.time))
+                THEN terms END
+    FROM judged j ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
 SELECT j.ord, j.known_repeat IS NULL AND NOT j.repeat AS first FROM added JOIN judged j USING (source, id, symbol, time)`
@@ -75,10 +81,11 @@ SELECT j.ord, j.known_repeat IS NULL AND NOT j.repeat AS first FROM added JOIN j
 // active model, of which many may run at once, share a lock that all others, and a change of the active model, have for themselves.
 //
 // And for the statement above TimescaleDB would choose among the chunks anew for each of its searches, which takes longer than the search;
-// so they are chosen once when it is planned, with its times known.
+// so they are chosen once when it is planned, with its times known. The lock of posts is for what is deleted meanwhile.
 const (
-	scoreTogether = `SELECT pg_advisory_xact_lock_shared(` + scoring + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
-	scoreAlone    = `SELECT pg_advisory_xact_lock(` + scoring + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
+	scoreTogether = `SELECT pg_advisory_xact_lock_shared(` + scoring + `), ` + alsoScoring
+	scoreAlone    = `SELECT pg_advisory_xact_lock(` + scoring + `), ` + alsoScoring
+	alsoScoring   = `pg_advisory_xact_lock_shared(` + insertingTweets + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
 	scoring       = `hashtextextended('rcas sentiments', 0)`
 )
 
@@ -104,8 +111,16 @@ SELECT time, symbol, source, id, model FROM (
 WHERE NOT repeat AND place > 3
 ORDER BY time, symbol, source, id, model`
 
-// A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model.
-const markRepeat = `UPDATE sentiments SET repeat = true, repeat_at = now() WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat`
+// A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model. Whoever marks it takes back the
+// words that it returns, which are those that count.
+const markRepeat = `UPDATE sentiments SET repeat = true, repeat_at = now() WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat
+	RETURNING CASE WHEN coalesce(kind, 'person') = 'person' THEN coalesce(terms, '') ELSE '' END`
+
+// rowKey is the key of a row of sentiments.
+type rowKey struct {
+	Time                      time.Time
+	Symbol, Source, ID, Model string
+}
 
 // SentimentsStored says what became of a batch of scored posts.
 type SentimentsStored struct {
@@ -119,8 +134,8 @@ type SentimentsStored struct {
 // one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
 // occur once. Any number may insert at the same time.
 //
-// Which posts are repeats does not depend on the order in which they arrive: once the rows are committed, those are marked that another
-// one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
+// Which posts are repeats, and so which words count, does not depend on the order in which they arrive: once the rows are committed, those are
+// marked, and their words taken back, that another one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
 // interrupted between the two gets the batch again. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
 	posts, refused, err := s.keepPosts(ctx, model, posts)
@@ -182,7 +197,7 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 		}
 		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
 			rows.negative, rows.neutral, rows.positive, rows.skipped, rows.weight, rows.reach, rows.repost, rows.authorHash, rows.first, rows.last,
-			rows.textHash, model, rows.kind)
+			rows.textHash, model, rows.kind, rows.terms)
 		if err != nil {
 			return err
 		}
@@ -195,7 +210,7 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 			stored.Added = append(stored.Added, row)
 			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
 			if first {
-				terms.add(row.Symbol, post)
+				terms.add(rowKey{post.Tweet.Time, row.Symbol, post.Tweet.Source, post.Tweet.ID, model}, post.Terms, 1)
 			}
 			return nil
 		}); err != nil {
@@ -224,34 +239,29 @@ func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) error {
 	return err
 }
 
-// markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do.
+// markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do, and takes
+// their words back.
 func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
-	type key struct {
-		time                      time.Time
-		symbol, source, id, model string
-	}
-	var found []key
 	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, distinct(rows.textHash), rows.first, rows.last, rows.authors())
 	if err != nil {
 		return err
 	}
-	if found, err = pgx.CollectRows(query, func(row pgx.CollectableRow) (k key, err error) {
-		err = row.Scan(&k.time, &k.symbol, &k.source, &k.id, &k.model)
-		return k, err
-	}); err != nil {
+	found, err := pgx.CollectRows(query, pgx.RowToStructByPos[rowKey])
+	if err != nil {
 		return err
 	}
 	for group := range slices.Chunk(found, sweepPosts) {
 		if err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+			terms := termCounter{}
 			if _, err := tx.Exec(ctx, unpackAny); err != nil {
 				return err
 			}
 			for _, k := range group {
-				if _, err := tx.Exec(ctx, markRepeat, pgx.QueryExecModeExec, k.time, k.symbol, k.source, k.id, k.model); err != nil {
+				if _, err := terms.takeBack(ctx, tx, k, markRepeat); err != nil {
 					return err
 				}
 			}
-			return nil
+			return terms.insert(ctx, tx)
 		}); err != nil {
 			return err
 		}
@@ -279,7 +289,7 @@ type sentimentColumns struct {
 	time                        []time.Time
 	source, id, symbol          []string
 	negative, neutral, positive []*float32
-	skipped, kind               []*string
+	skipped, kind, terms        []*string
 	weight                      []float32
 	reach                       []float64
 	repost, known               []bool // known: the author is
@@ -293,6 +303,11 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 	c := &sentimentColumns{}
 	for i := range posts {
 		p, t := &posts[i], posts[i].Tweet
+		var terms *string
+		if len(p.Terms) > 0 {
+			joined := strings.Join(p.Terms, " ")
+			terms = &joined
+		}
 		if len(c.owner) == 0 || t.Time.Before(c.first) {
 			c.first = t.Time
 		}
@@ -309,7 +324,7 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 				c.negative, c.neutral = append(c.negative, nil), append(c.neutral, nil)
 				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &mood.Skipped)
 			}
-			c.kind, c.known = append(c.kind, kindOf(mood)), append(c.known, t.Author != "")
+			c.kind, c.terms, c.known = append(c.kind, kindOf(mood)), append(c.terms, terms), append(c.known, t.Author != "")
 			c.weight, c.reach, c.repost = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach()), append(c.repost, t.Repost)
 			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
 			c.owner, c.place = append(c.owner, i), append(c.place, place)
@@ -348,19 +363,33 @@ type termWindow struct {
 	symbol, source string
 }
 
-// termCounter counts the words of the rows that an insert really added.
+// termCounter counts the words of rows: of those that an insert really added, and, below zero, of those that count no longer.
 type termCounter map[termWindow]map[string]int32
 
-func (c termCounter) add(symbol string, post *ScoredPost) {
-	window := termWindow{post.Tweet.Time.Truncate(TermBucket), symbol, post.Tweet.Source}
+func (c termCounter) add(row rowKey, terms []string, n int32) {
+	window := termWindow{row.Time.UTC().Truncate(TermBucket), row.Symbol, row.Source}
 	counts := c[window]
 	if counts == nil {
 		counts = map[string]int32{}
 		c[window] = counts
 	}
-	for _, term := range post.Terms {
-		counts[term]++
+	for _, term := range terms {
+		counts[term] += n
 	}
+}
+
+// takeBack changes a row by a statement that returns which of its words count no longer, and tells whether there was such a row.
+func (c termCounter) takeBack(ctx context.Context, tx pgx.Tx, row rowKey, sql string, args ...any) (changed bool, err error) {
+	var terms string
+	err = tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeExec, row.Time, row.Symbol, row.Source, row.ID, row.Model}, args...)...).Scan(&terms)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	c.add(row, strings.Fields(terms), -1)
+	return true, nil
 }
 
 // insert adds the counts window by window, so that neighbours arrive together. Each count names its window by number, which is shorter.
@@ -395,7 +424,7 @@ type Position struct {
 }
 
 // SetKinds stores who speaks in posts that the model has judged before it could be told, and the posts' templates, and marks what is a repeat
-// by them. What has a kind keeps it. It returns how many rows it changed.
+// by them. What has a kind keeps it. Words that turn out to be no person's are taken back. It returns how many rows it changed.
 func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) (int64, error) {
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
@@ -404,6 +433,7 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 	var changed int64
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		changed = 0
+		terms := termCounter{}
 		if _, err := tx.Exec(ctx, unpackAny); err != nil {
 			return err
 		}
@@ -411,15 +441,16 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 			if rows.kind[i] == nil {
 				continue
 			}
-			// By the whole key and as constants, as in markRepeat.
-			tag, err := tx.Exec(ctx, setKind, pgx.QueryExecModeExec, rows.time[i], rows.symbol[i], rows.source[i], rows.id[i], model,
-				rows.kind[i], rows.textHash[i])
+			row := rowKey{rows.time[i], rows.symbol[i], rows.source[i], rows.id[i], model}
+			told, err := terms.takeBack(ctx, tx, row, setKind, rows.kind[i], rows.textHash[i])
 			if err != nil {
 				return err
 			}
-			changed += tag.RowsAffected()
+			if told {
+				changed++
+			}
 		}
-		return nil
+		return terms.insert(ctx, tx)
 	})
 	if err == nil && changed > 0 {
 		err = s.markRepeats(ctx, rows)
@@ -430,8 +461,10 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 	return changed, nil
 }
 
+// By the whole key and as constants, as in markRepeat.
 const setKind = `UPDATE sentiments SET kind = $6, kind_at = now(), text_hash = $7
-	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL`
+	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL
+	RETURNING CASE WHEN $6 <> 'person' AND NOT repeat THEN coalesce(terms, '') ELSE '' END`
 
 // Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order; kinds tells
 // that posts also count which it has judged, but of which no model has told who speaks. Deleted posts and posts about no coin are left out.

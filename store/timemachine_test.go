@@ -219,7 +219,7 @@ func (m *machine) compare(trades, posts time.Time) {
 			WHERE raw.posts IS DISTINCT FROM w.posts OR abs(raw.sum_score - w.sum_score) > 1e-6 OR abs(raw.sum_weight - w.sum_weight) > 1e-6`, width, posts)
 	}
 	storetest.RequireNone(m.T, m.s, `
-		SELECT * FROM (SELECT time_bucket('1 hour', bucket) AS bucket, symbol, term, sum(n) AS n FROM term_counts WHERE bucket >= $1 GROUP BY 1, 2, 3) raw
+		SELECT * FROM (SELECT time_bucket('1 hour', bucket) AS bucket, symbol, term, sum(n) AS n FROM term_counts WHERE bucket >= $1 GROUP BY 1, 2, 3 HAVING sum(n) <> 0) raw
 		FULL JOIN (SELECT * FROM term_counts_1h WHERE bucket >= $1) AS w USING (bucket, symbol, term) WHERE raw.n IS DISTINCT FROM w.n`, posts)
 	for _, width := range []string{"1 hour", "1 day"} {
 		storetest.RequireNone(m.T, m.s, `
@@ -234,7 +234,7 @@ func (m *machine) compare(trades, posts time.Time) {
 			WHERE raw.posts IS DISTINCT FROM c.posts OR abs(raw.mood - c.mood) > 1e-6`, width, posts, until)
 	}
 	storetest.RequireNone(m.T, m.s, `
-		SELECT * FROM (SELECT term, sum(n) AS n FROM term_counts WHERE bucket >= $1 AND bucket < $2 GROUP BY 1) AS raw
+		SELECT * FROM (SELECT term, sum(n) AS n FROM term_counts WHERE bucket >= $1 AND bucket < $2 GROUP BY 1 HAVING sum(n) <> 0) AS raw
 		FULL JOIN top_terms('BTC', $1, $2, 1000) AS c USING (term) WHERE raw.n IS DISTINCT FROM c.posts`, posts, until)
 	// Of two posts with one text within the hour the second is the repeat, at every age.
 	storetest.RequireNone(m.T, m.s, `SELECT * FROM sentiments WHERE id LIKE 'late/%' AND repeat <> (id LIKE '%/1')`)

@@ -59,8 +59,12 @@ func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Store
 		retweets, favours = append(retweets, t.RetweetCount), append(favours, t.FavoriteCount)
 		bySource[t.Source]++
 	}
-	return s.insert(ctx, bySource, refused, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
+	stored, err := s.insert(ctx, bySource, refused, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
 		time_, source, id, author, lang, text, symbols, repost, followers, quotes, replies, retweets, favours, received)
+	if err == nil {
+		err = s.forgetWordsOfDeleted(ctx, time_, source, id)
+	}
+	return stored, err
 }
 
 const insertPrices = `
