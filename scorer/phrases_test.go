@@ -28,7 +28,6 @@ var misread = []string{
 	"negative, BTC: bears are back in control of $BTC",
 	"negative, BTC: ETH will flip bitcoin",
 	"negative, BTC: XRP will replace bitcoin",
-	"neutral, BTC: $BTC.X",
 	"neutral, BTC: bitcoin and ethereum prices today",
 	"neutral, BTC: $BTC.X 👀",
 }

@@ -239,16 +239,20 @@ func (s *wordsScratch) split(questions []Question, limit int) (places []int) {
 	return places
 }
 
-// bare tells whether the words say nothing of any mood: no word, number or emoji beside names of coins.
+// bare tells whether the words say nothing of any mood: no word, number or emoji beside names of coins, such as $BTC or $BTC.X.
 func bare(words *lexer.Words) bool {
+	named := false // by the word before
 	for i := range words.Len() {
-		switch string(words.At(i)) {
+		word := words.At(i)
+		switch string(word) {
 		case lexer.Asked, lexer.Other, "#" + lexer.Asked, "#" + lexer.Other:
-		default:
-			if !silent(words.At(i)) {
-				return false
-			}
+			named = true
+			continue
 		}
+		if !silent(word) && !(named && string(word) == "x") {
+			return false
+		}
+		named = false
 	}
 	return true
 }
