@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/parquet-go/parquet-go"
@@ -131,6 +134,18 @@ func requireFormats(t *testing.T, server *httptest.Server) {
 	require.EqualValues(t, 3600, *read[0].Trades)
 	require.InDelta(t, 63599, *read[0].Close, 0)
 
+	_, body = get(t, server, candles+"&format=arrow")
+	stream, err := ipc.NewReader(strings.NewReader(body))
+	require.NoError(t, err)
+	batch, err := stream.Read()
+	require.NoError(t, err)
+	require.EqualValues(t, 2, batch.NumRows())
+	require.Equal(t, time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), batch.Column(0).(*array.Timestamp).Value(0).ToTime(arrow.Microsecond))
+	require.InDelta(t, 63599, batch.Column(4).(*array.Float64).Value(0), 0)
+	require.EqualValues(t, 3600, batch.Column(7).(*array.Int64).Value(0))
+	_, err = stream.Read()
+	require.ErrorIs(t, err, io.EOF)
+
 	_, body = get(t, server, candles+"&rows=1")
 	require.NoError(t, json.Unmarshal([]byte(body), &rows))
 	require.Len(t, rows, 1)
@@ -150,8 +165,9 @@ func requireETag(t *testing.T, server *httptest.Server) {
 	require.Empty(t, body)
 }
 
-// usual are values for the arguments that have no default.
-var usual = url.Values{"symbol": {"BTC"}, "from": {"2024-03-01"}, "to": {"2024-03-01T02:00Z"}, "width": {"15 minutes"}}
+// usual are values for the arguments that have no default, or one for longer times.
+var usual = url.Values{"symbol": {"BTC"}, "from": {"2024-03-01"}, "to": {"2024-03-01T02:00Z"}, "width": {"15 minutes"},
+	"times": {"2024-03-01T01:00Z", "2024-03-01T01:30Z"}, "train": {"1 hour"}, "test": {"30 minutes"}, "hold": {"15 minutes"}}
 
 func requireEveryQuestion(t *testing.T, server *httptest.Server, db *pgxpool.Pool) {
 	known, err := catalog.Read(t.Context(), db)
@@ -159,7 +175,7 @@ func requireEveryQuestion(t *testing.T, server *httptest.Server, db *pgxpool.Poo
 	for _, e := range known {
 		values := url.Values{"format": {"csv"}}
 		for _, a := range e.Arguments {
-			if (a.Required || e.View) && usual.Has(a.Name) {
+			if (a.Required || e.View || a.Type == "interval") && usual.Has(a.Name) {
 				values[a.Name] = usual[a.Name]
 			}
 		}
@@ -197,7 +213,7 @@ func requireMistakes(t *testing.T, server *httptest.Server) {
 		{"/v1/candles?symbol=BTC&symbol=ETH&from=-1h&to=now&width=1m", 400, "takes one value"},
 		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=1m&color=red", 400, `has no argument "color": it has symbol, from, to, width`},
 		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=1m&rows=0", 400, "write a number of rows"},
-		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=1m&format=xml", 400, "json, csv, ndjson, parquet"},
+		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=1m&format=xml", 400, "json, csv, ndjson, parquet, arrow"},
 		{"/v1/candles?symbol=B%00C&from=-1h&to=now&width=1m", 400, ""},
 		{"/v1/candles?symbol=%zz", 400, "percent-encode"},
 		{"/v1/pg_sleep?seconds=10", 404, "/v1/ lists"},

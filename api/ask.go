@@ -22,7 +22,7 @@ var media = []struct {
 	name   string
 }{
 	{dataset.JSON, "application/json"}, {dataset.CSV, "text/csv"}, {dataset.NDJSON, "application/x-ndjson"},
-	{dataset.Parquet, "application/vnd.apache.parquet"},
+	{dataset.Parquet, "application/vnd.apache.parquet"}, {dataset.Arrow, "application/vnd.apache.arrow.stream"},
 }
 
 // ask answers GET /v1/{name}.
@@ -155,7 +155,7 @@ func (a *answer) describe(q *question) {
 	}
 	header.Add("Vary", "Accept")
 	header.Set("Cache-Control", "private, no-cache") // a copy may be kept, and is asked about by its ETag
-	if q.format == dataset.Parquet || q.format == dataset.CSV {
+	if q.format == dataset.Parquet || q.format == dataset.Arrow || q.format == dataset.CSV {
 		header.Set("Content-Disposition", fmt.Sprintf("inline; filename=%q", q.entry.Name+"."+string(q.format)))
 	}
 }

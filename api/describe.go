@@ -67,7 +67,7 @@ func operation(e *catalog.Entry) map[string]any {
 	o["operationId"] = e.Name
 	o["parameters"] = append(parameters(e),
 		parameter("rows", "at most so many rows", map[string]any{"type": "integer", "minimum": 1}, false),
-		parameter("format", "instead of the Accept header", map[string]any{"type": "string", "enum": []string{"json", "csv", "ndjson", "parquet"}}, false))
+		parameter("format", "instead of the Accept header", map[string]any{"type": "string", "enum": []string{"json", "csv", "ndjson", "parquet", "arrow"}}, false))
 	o["responses"] = map[string]any{"200": map[string]any{"description": "the rows", "content": content}, "default": failed}
 	return o
 }

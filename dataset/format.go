@@ -22,6 +22,8 @@ const (
 	Parquet Format = "parquet"
 	// JSON is one array of objects, for answers; files are NDJSON.
 	JSON Format = "json"
+	// Arrow is the stream format of Apache Arrow, for answers; files are Parquet.
+	Arrow Format = "arrow"
 )
 
 // Formats lists them.
@@ -44,6 +46,8 @@ func NewWriter(format Format, w io.Writer, begun bool) (Writer, error) {
 		return &ndjsonWriter{out: w}, nil
 	case Parquet:
 		return &parquetWriter{out: w}, nil
+	case Arrow:
+		return &arrowWriter{out: w}, nil
 	case JSON:
 		return newJSONWriter(w), nil
 	}
