@@ -20,7 +20,7 @@ var rangeCalls = []string{
 	"SELECT * FROM authors(%s)",
 	"SELECT * FROM divergence(%s)", "SELECT * FROM divergence_events(%s)", "SELECT * FROM lead_lag(%s)",
 	"SELECT * FROM suggest_thresholds(%s)",
-	"SELECT * FROM backtest(%s)",
+	"SELECT * FROM backtest(%s)", "SELECT * FROM granger(%s)", "SELECT * FROM reality_check(%s)",
 }
 
 // timeCalls are calls of those that take (symbol, from, to).
@@ -123,6 +123,15 @@ func requireBadArgumentsRefused(t *testing.T, s *store.Store) {
 		{"feed_health(known => NULL)", "known must be longer than nothing and at most 1000 years, not NULL", "7 days"},
 		{"scorer_health('0')", "recent must be longer", "15 minutes"},
 		{"trending_terms('BTC', '2024-01-01', '2024-01-02', before => '-1 hour')", "before must be longer", "7 days"},
+		{"granger('BTC', '2024-01-01', '2024-01-02', '1 hour', 0)", "lags must be 1 to 12", "4 is the default"},
+		{"granger('BTC', '2023-01-01', '2024-01-01', '5 minutes')", "more than can be computed", "wider width"},
+		{"granger('BTC', '2024-01-01', '2024-01-02', '1 hour', market => ARRAY['DOGE'])", `unknown symbol "DOGE"`, "BTC, ETH"},
+		{"reality_check('BTC', '2024-01-01', '2024-01-02', '1 hour', '90 minutes')", "hold must be 1 to 500 whole buckets", "4 hours"},
+		{"walk_forward('BTC', '2024-01-01', '2024-01-02', '1 hour')", "does not hold 1 to 1000 tests", "14 days"},
+		{"event_study('BTC', NULL)", "times must be 1 to 1000 times, not NULL", "ARRAY"},
+		{"event_study('BTC', ARRAY['infinity']::timestamptz[])", "times must be", "ARRAY"},
+		{"event_study('BTC', ARRAY[now()], estimation => 5)", "estimation 30 to 5000", "120"},
+		{"event_study('none', ARRAY[now()])", `unknown symbol "none"`, "BTC, ETH"},
 		{"suggest_thresholds('BTC', '2024-01-01', '2024-01-02', '1 hour', per_week => 'NaN')", "per_week must be", "3 is the default"},
 		{"suggest_thresholds('BTC', '2024-01-01', '2024-01-02', '1 hour', per_week => -3)", "per_week must be", "3 is the default"},
 	} {
@@ -152,7 +161,7 @@ func requireRefused(t *testing.T, s *store.Store, call, arguments, message, hint
 func requireEmptyAnswers(t *testing.T, s *store.Store) {
 	for call, rows := range map[string]int{"lead_lag": 25, "suggest_thresholds": 36, "backtest": 9, "candles": 0, "mood": 0,
 		"mood_price": 0, "divergence": 0,
-		"divergence_events": 0, "authors": 0, "candles_by_venue": 0} {
+		"granger": 2, "reality_check": 36, "divergence_events": 0, "authors": 0, "candles_by_venue": 0} {
 		require.Len(t, storetest.Rows(t, s, `SELECT * FROM `+call+`('BTC', '2024-01-01', '2024-01-02', '1 hour')`), rows, call)
 	}
 	for _, call := range []string{"top_terms", "trending_terms", "influence"} {

@@ -19,6 +19,7 @@ type hourly struct {
 	symbol      string
 	close, mood []float64
 	posts       []int
+	volume      []float64 // nil: one coin an hour
 }
 
 // insert stores the hours as one trade and a few posts each, so that close and weighted mood come out as planted.
@@ -29,7 +30,11 @@ func (h *hourly) insert(t testing.TB, s *store.Store) {
 	for i := range h.close {
 		at := start.Add(time.Duration(i)*time.Hour + 20*time.Minute)
 		if !math.IsNaN(h.close[i]) {
-			trades = append(trades, trade{at, h.symbol, "v", h.close[i], 1})
+			volume := 1.0
+			if h.volume != nil {
+				volume = h.volume[i]
+			}
+			trades = append(trades, trade{at, h.symbol, "v", h.close[i], volume})
 		}
 		for k := range h.posts[i] {
 			p := post{at: at.Add(time.Duration(k) * time.Second), symbol: h.symbol, source: "x", weight: 1,

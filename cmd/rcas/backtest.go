@@ -15,6 +15,8 @@ const (
 		threshold => $6::float8, min_posts => $7::bigint, persistence => $8::integer, cost => $9::float8, kind => $10)`
 	suggestSQL = `SELECT * FROM suggest_thresholds($1, $2::timestamptz, $3::timestamptz, $4::interval, per_week => $6::float8,
 		baseline => $5::integer, min_posts => $7::bigint, persistence => $8::integer)`
+	forwardSQL = `SELECT * FROM walk_forward($1, $2::timestamptz, $3::timestamptz, $4::interval, baseline => $5::integer,
+		train => $6::interval, test => $9::interval, min_posts => $7::bigint, persistence => $8::integer)`
 )
 
 func newBacktest(s *settings) *cobra.Command {
@@ -24,8 +26,9 @@ func newBacktest(s *settings) *cobra.Command {
 		Long: `For a divergence rule and a stretch of the past: how often it fired and how long, and what the price did 1, 4 and 24 hours later
 against what it usually did, with a bootstrap interval, and a word where the sample is too small to say. --cost takes off what going in and out
 costs, --kind asks about rules that are not about divergences. --per-week asks the other way round: which threshold would have fired about so
-often.`,
-		Example: "  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --threshold 1.5\n  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --cost 0.001\n  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --per-week 3",
+often. --walk-forward chooses the threshold that gained most in --train, tries it on the --test that follows, and goes on so through the time:
+what was chosen on the past, judged by what came after it.`,
+		Example: "  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --threshold 1.5\n  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --cost 0.001\n  rcas backtest BTC --from 2024-01-01 --to 2024-02-01 --per-week 3\n  rcas backtest BTC --from 2024-01-01 --to 2024-04-01 --walk-forward",
 		Args:    cobra.ExactArgs(1),
 	}
 	from := cmd.Flags().String("from", "", "first time, RFC 3339 or a date")
@@ -38,6 +41,10 @@ often.`,
 	cost := cmd.Flags().Float64("cost", 0, "what going in and out together costs, as a share of the price: 0.001 is a tenth of a percent")
 	kind := cmd.Flags().String("kind", "divergence", "what the rule is about: divergence, mood, volume or adverts")
 	perWeek := cmd.Flags().Float64("per-week", 0, "suggest thresholds for so many firings a week instead")
+	forward := cmd.Flags().Bool("walk-forward", false, "choose the threshold on the time before each test instead, and sum up the tests")
+	train := cmd.Flags().String("train", "28 days", "time before each test on which the threshold is chosen, as an SQL interval")
+	test := cmd.Flags().String("test", "7 days", "length of a test, as an SQL interval")
+	cmd.MarkFlagsMutuallyExclusive("walk-forward", "per-week", "threshold")
 	asJSON := jsonFlag(cmd)
 	_ = cmd.MarkFlagRequired("from")
 	_ = cmd.MarkFlagRequired("to")
@@ -64,6 +71,13 @@ often.`,
 			}
 			query, arguments = suggestSQL, arguments[:8]
 			arguments[5] = []byte(decimal(*perWeek))
+		}
+		if *forward {
+			if cmd.Flags().Changed("cost") || *kind != "divergence" {
+				return errors.New("--walk-forward trades divergences only, and counts no costs; leave out --cost and --kind")
+			}
+			query, arguments = forwardSQL, append(arguments[:8], []byte(*test))
+			arguments[5] = []byte(*train)
 		}
 		a, err := s.openPrepared(cmd.Context())
 		if err != nil {
