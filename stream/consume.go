@@ -45,7 +45,7 @@ var ErrPoison = errors.New("a message of the batch can't be stored")
 // ErrTooMuch marks an error of a batch that may pass in parts, where nothing is known against its messages: see [Handler].
 var ErrTooMuch = errors.New("the batch is too much at once")
 
-// Batch says when a batch is complete: at Size messages or when its first message is Age old, whichever comes first.
+// Batch says when a batch is complete: at Size messages, at about 8 MiB of them, or at an age of Age, whichever comes first.
 type Batch struct {
 	Size int
 	Age  time.Duration
@@ -98,8 +98,13 @@ type worker struct {
 	batch    Batch
 	handle   Handler
 
+	length           int // of a message of the last request, on average
 	unread, unstored *telemetry.Fault
 }
+
+// Of a batch in memory: batchBytes is where it ends, which posts of ordinary length come nowhere near; fetchStep is how many messages are
+// asked for at a time, by whose length the next request is measured.
+const batchBytes, fetchStep = 8 << 20, 250
 
 func (w *worker) run(ctx context.Context) error {
 	batches := make(chan []*Message)
@@ -166,24 +171,39 @@ func inProgress(batch []*Message) {
 	}
 }
 
-func (w *worker) fetch(ctx context.Context) ([]*Message, error) {
-	// The server ends the request at its size or its age, and drops it with the connection.
-	incoming, err := w.consumer.Fetch(w.batch.Size, jetstream.FetchMaxWait(max(w.batch.Age, time.Millisecond)))
-	if err != nil {
-		return nil, err
-	}
-	var batch []*Message
-	for msg := range incoming.Messages() {
-		m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
-		if meta, err := msg.Metadata(); err == nil {
-			m.Stored, m.Sequence = meta.Timestamp, meta.Sequence.Stream
+// fetch reads a batch, in several requests.
+func (w *worker) fetch(ctx context.Context) (batch []*Message, err error) {
+	until, bytes := time.Now().Add(w.batch.Age), 0
+	for len(batch) < w.batch.Size && bytes < batchBytes {
+		asked := min(w.batch.Size-len(batch), fetchStep, max((batchBytes-bytes)/max(w.length, 1), 1))
+		// The server ends the request at its size or its age, and drops it with the connection.
+		incoming, err := w.consumer.Fetch(asked, jetstream.FetchMaxWait(max(time.Until(until), time.Millisecond)))
+		if err == nil {
+			had, came := len(batch), 0
+			for msg := range incoming.Messages() {
+				batch = append(batch, received(msg))
+				came += len(msg.Data())
+			}
+			n := len(batch) - had
+			w.length, bytes = came/max(n, 1), bytes+came
+			if err = incoming.Error(); err == nil && n == asked {
+				continue
+			}
 		}
-		batch = append(batch, m)
-	}
-	if err := incoming.Error(); err != nil && len(batch) == 0 && ctx.Err() == nil {
-		return nil, err
+		if err != nil && len(batch) == 0 && ctx.Err() == nil {
+			return nil, err
+		}
+		break
 	}
 	return batch, nil
+}
+
+func received(msg jetstream.Msg) *Message {
+	m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
+	if meta, err := msg.Metadata(); err == nil {
+		m.Stored, m.Sequence = meta.Timestamp, meta.Sequence.Stream
+	}
+	return m
 }
 
 // process brings a batch to its end: every message stored and acknowledged, or set aside. When ctx ends first, what is

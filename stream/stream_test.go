@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,6 +96,35 @@ func TestEveryMessageArrives(t *testing.T) {
 	var got seen
 	drainBy(t, s, func(_ context.Context, batch []*stream.Message) error { got.add(batch); return nil })
 	require.Len(t, got.n, 5000)
+}
+
+// TestLongMessagesComeInSmallBatches reads 400 posts of the greatest length, which do not fit into a batch's memory at once.
+func TestLongMessagesComeInSmallBatches(t *testing.T) {
+	t.Parallel()
+	s := open(t, stream.Config{})
+	p := s.Publisher()
+	for i := range 400 {
+		require.NoError(t, p.Tweet(t.Context(), &market.Tweet{Source: "test", ID: strconv.Itoa(i), Text: strings.Repeat("long ", 25_000)}))
+	}
+	require.NoError(t, p.Flush(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	var most, batches, got int
+	require.NoError(t, s.Consume(ctx, stream.Tweets, stream.Writer, stream.Batch{Size: 5000, Age: time.Second}, func(_ context.Context, batch []*stream.Message) error {
+		bytes := 0
+		for _, m := range batch {
+			bytes += len(m.Data)
+		}
+		if batches++; batches > 1 { // the first tells how long they are
+			most = max(most, bytes)
+		}
+		if got += len(batch); got == 400 {
+			cancel()
+		}
+		return nil
+	}))
+	cancel()
+	require.Less(t, most, 9<<20)
+	require.GreaterOrEqual(t, batches, 4)
 }
 
 func TestPoisonIsFoundAndSetAside(t *testing.T) {

@@ -84,7 +84,7 @@ the same files again changes nothing; with --rebase now they are events of anoth
 	return cmd
 }
 
-// replayMemory is where a replay begins to collect garbage more often, in bytes: what it holds of files is far below.
+// replayMemory is memoryLimit of a replay, which holds parts of files besides and ends.
 const replayMemory = 256 << 20
 
 // unread is the error of a replay that files were left out of; nil for none.

@@ -105,6 +105,7 @@ func open(options Options, what string, describe describe, load load) (*Session,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	defer trim()
 	defer settings.Destroy()
 	// The binding opens a session of its own to list the ports; unoptimised, that costs little more than reading the file.
 	plain, err := sessionOptions(options)
