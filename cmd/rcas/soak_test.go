@@ -70,7 +70,7 @@ func TestOverload(t *testing.T) {
 	require.Eventually(t, func() bool {
 		rows := sqlRows(t, where, `SELECT (SELECT count(*) FROM tweets) AS posts, (SELECT count(*) FROM sentiments) AS sentiments`)[0]
 		return rows["posts"] == float64(accepted.Load()) && rows["sentiments"] == 2*float64(accepted.Load())
-	}, 4*time.Minute, 100*time.Millisecond, "what was accepted is not all stored")
+	}, 4*time.Minute+2*lasts, 100*time.Millisecond, "what was accepted is not all stored")
 	close(stopped)
 	<-watched
 	t.Logf("%d posts accepted in %s, all stored and scored %s later; rcas took %d MiB at most", accepted.Load(), sent.Round(time.Second),
