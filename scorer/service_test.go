@@ -235,6 +235,37 @@ func TestABrokenModelIsTriedAgain(t *testing.T) {
 	require.Equal(t, 1, log.count("rcas rescore --model second --from "))
 }
 
+// TestTwoModelsSideBySide runs a scorer that cannot load the active model beside one that can. Each post is judged by one of them, and what
+// repeats what, and which words count, is as with one.
+func TestTwoModelsSideBySide(t *testing.T) {
+	t.Parallel()
+	b, one := prepare(t)
+	require.NoError(t, b.store.UseModel(t.Context(), "first", nil, false))
+	two := &scorer.Service{Stream: b.stream, Store: b.store, Matcher: one.Matcher, Default: "second", Fallback: true, Retry: time.Hour, Log: one.Log,
+		Open: func(ctx context.Context, name string) (scorer.Model, error) {
+			if name == "first" {
+				return nil, errors.New("its graph is gone")
+			}
+			return one.Open(ctx, name)
+		}}
+	b.run(t, one)
+	b.run(t, two)
+	posts := 0
+	require.Eventually(t, func() bool {
+		for range 20 { // each text twice
+			own := "zz" + strings.Map(func(digit rune) rune { return digit - '0' + 'a' }, fmt.Sprint(posts/2))
+			b.publish(t, post(posts, own+" is why i think that bitcoin will go up this winter", "en"))
+			posts++
+		}
+		return b.scored["first"].Load() > 0 && b.scored["second"].Load() > 0
+	}, 2*time.Minute, 20*time.Millisecond)
+	b.scorerIdle(t)
+	require.Equal(t, []any{int64(posts), int64(posts)}, storetest.Rows(t, b.store, `SELECT count(*), count(DISTINCT id) FROM sentiments`)[0])
+	storetest.RequireNone(t, b.store, `SELECT id FROM sentiments WHERE repeat <> (id::integer % 2 = 1)`)
+	require.Equal(t, [][]any{{int64(1), int64(posts / 2)}}, storetest.Rows(t, b.store, `SELECT n, count(*) FROM (
+		SELECT term, sum(n)::bigint AS n FROM term_counts WHERE term LIKE 'zz%' GROUP BY 1) AS words GROUP BY 1`))
+}
+
 func TestRescoreGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
