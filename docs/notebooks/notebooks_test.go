@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"rcas/api"
@@ -56,13 +57,14 @@ func serve(t *testing.T) (*store.Store, string) {
 	assets, err := market.DefaultAssets()
 	require.NoError(t, err)
 	require.NoError(t, s.SaveAssets(t.Context(), assets))
-	conn, err := s.Pool().Acquire(t.Context())
-	require.NoError(t, err)
-	for _, sql := range fill {
-		_, err := conn.Exec(t.Context(), sql)
-		require.NoError(t, err, sql)
-	}
-	conn.Release()
+	require.NoError(t, pgx.BeginFunc(t.Context(), s.Pool(), func(tx pgx.Tx) error {
+		for _, sql := range fill {
+			if _, err := tx.Exec(t.Context(), sql); err != nil {
+				return fmt.Errorf("%s: %w", sql, err)
+			}
+		}
+		return nil
+	}))
 	db, err := s.Readers(t.Context(), 4)
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
