@@ -134,6 +134,9 @@ func (w *whole) Run(migration io.Reader) error {
 	}
 	err := w.Driver.Run(io.MultiReader(migration, strings.NewReader(sql)))
 	w.done = err == nil
+	if failed, ok := errors.AsType[database.Error](err); ok { // whose own text is the whole file
+		return fmt.Errorf("to version %d, line %d: %w", w.version, failed.Line, failed.OrigErr)
+	}
 	return err
 }
 
