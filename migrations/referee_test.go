@@ -377,8 +377,9 @@ func requirePositions(t *testing.T, s *store.Store, h *hourly) {
 			}
 		}
 		want := []any{start.Add(time.Duration(from) * time.Hour), start.Add(time.Duration(to) * time.Hour), nil, nil, nil, int64(0), 0.0, 0.0}
-		side, opened, less := make([]float64, len(returns)), make([]int, len(returns)), usual(from, to)
+		side, less := make([]float64, len(returns)), usual(from, to)
 		if best > 0 {
+			var opened []int
 			side, opened, _ = held(best)
 			all, n := gain(side, opened, from, to, 0)
 			edge, _ := gain(side, opened, from, to, less)
