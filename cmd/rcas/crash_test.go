@@ -25,13 +25,13 @@ func TestKilledReplayLosesNothingAndCountsNothingTwice(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	files := writeArchive(t, 6000)
-	calm := []string{"--data-dir", dataDir(t)}
+	files := writeArchive(t, 4000)
+	calm := onServer(t)
 	must(t, append(append([]string{"replay"}, calm...), files...)...)
 
 	dir := dataDir(t)
 	args := append([]string{"replay", "--data-dir", dir}, files...)
-	for kills := 0; kills < 4; {
+	for kills := 0; kills < 3; {
 		cmd := process(t, args...)
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
@@ -101,8 +101,8 @@ func TestKilledServicesLoseNothingAndCountNothingTwice(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	files := writeArchive(t, 6000)
-	calm := []string{"--data-dir", dataDir(t)}
+	files := writeArchive(t, 4000)
+	calm := onServer(t)
 	must(t, append(append([]string{"replay"}, calm...), files...)...)
 
 	database := storetest.New(t)

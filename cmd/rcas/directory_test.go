@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -60,6 +61,9 @@ func TestTerminalClosed(t *testing.T) {
 		require.Eventually(t, func() bool { return strings.Contains(said.String(), "Ctrl-C stops it") }, time.Minute, 10*time.Millisecond, "before, it is starting")
 		return ended
 	}
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP) // what whoever runs the tests ignores, as under nohup, the process would ignore too
+	defer signal.Stop(caught)
 	cmd := process(t, up...)
 	ended := start(cmd)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGHUP))

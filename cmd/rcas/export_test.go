@@ -6,22 +6,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"rcas/store/storetest"
-	"rcas/stream"
 )
 
 // TestExport: what is exported in each format can be replayed into an empty database, to the same rows and windows; what cannot be
 // exported is refused in a sentence.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	servers := func() []string {
-		nats, err := stream.Open(t.Context(), stream.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
-		require.NoError(t, err)
-		t.Cleanup(nats.Close)
-		return []string{"--database-url", storetest.New(t).URL(), "--nats-url", nats.URL(), "--data-dir", t.TempDir()}
-	}
-	from, dir := servers(), t.TempDir()
+	from, to, dir := onServer(t), onServer(t), t.TempDir()
 	must(t, append(append([]string{"replay"}, from...), writeArchive(t, 400)...)...)
 	export := func(args ...string) (string, error) {
 		return rcas(t, append(append([]string{"export", "--from", "2021-01-01"}, from...), args...)...)
@@ -31,7 +22,6 @@ func TestExport(t *testing.T) {
 		_, err := export(name, "--out", filepath.Join(dir, set))
 		require.NoError(t, err)
 	}
-	to := servers()
 	said := must(t, append(append([]string{"replay", "--json"}, to...), filepath.Join(dir, "tweets.parquet"), filepath.Join(dir, "prices.csv.gz"))...)
 	require.Equal(t, sqlRows(t, from, contents), sqlRows(t, to, contents), said)
 

@@ -33,7 +33,7 @@ func makeModels(t *testing.T, name string) string {
 // What becomes active must open under its name, and no directory may pass for the bundled model.
 func TestAModelIsKnownByItsDirectory(t *testing.T) {
 	t.Parallel()
-	where := []string{"--data-dir", dataDir(t), "--models-dir", makeModels(t, "mine")}
+	where := append(onServer(t), "--models-dir", makeModels(t, "mine"))
 	model := func(args ...string) string { return must(t, append(append([]string{"model"}, args...), where...)...) }
 	require.Equal(t, "active model: mine\n", model("use", "mine"))
 	require.Equal(t, "  "+scorer.BundledName+"\n* mine\n", model("list"))
@@ -43,7 +43,7 @@ func TestAModelIsKnownByItsDirectory(t *testing.T) {
 	}
 
 	namesake := makeModels(t, scorer.BundledName)
-	where[3] = namesake
+	where[len(where)-1] = namesake
 	require.Equal(t, "  "+scorer.BundledName+"\n* mine\n", model("list"), "not twice")
 	use := process(t, append([]string{"model", "use", scorer.BundledName}, where...)...)
 	said, err := use.CombinedOutput()

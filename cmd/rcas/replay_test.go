@@ -21,7 +21,7 @@ func TestReplayReportsPricesAsPrices(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 	}
-	where := []string{"--data-dir", dataDir(t)}
+	where := onServer(t)
 	var r replayReport
 	require.NoError(t, json.Unmarshal([]byte(must(t, append([]string{"replay", "--json", dir}, where...)...)), &r))
 	require.Equal(t, rowsReport{Read: 1, Dropped: map[string]int64{"unmapped": 1}}, r.Tweets)
@@ -55,7 +55,7 @@ func TestDryRun(t *testing.T) {
 // What a second command brings of a market and time of which other bars are stored would count twice: it is left out, and counted.
 func TestReplayKnowsWhatIsStored(t *testing.T) {
 	t.Parallel()
-	dir, where := t.TempDir(), []string{"--data-dir", dataDir(t)}
+	dir, where := t.TempDir(), onServer(t)
 	for name, content := range map[string]string{
 		"first/BTCUSD.csv": "time,open,high,low,close,volume\n2024-05-01T10:00:00Z,5,7,3,6,2\n2024-05-01T11:00:00Z,6,6,6,6,1\n",
 		"first/ETHUSD.csv": "time,open,high,low,close,volume\n2024-05-01T10:00:00Z,5,7,3,6,2\n2024-05-01T11:00:00Z,6,6,6,6,1\n",

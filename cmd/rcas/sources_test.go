@@ -27,7 +27,7 @@ func TestRedditTokenURL(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "rcas.yaml")
 	sources := fmt.Sprintf("sources: {reddit: {username: ann, url: %q, token_url: %q}}\n", "http://127.0.0.1:1", tokens.URL)
 	require.NoError(t, os.WriteFile(config, []byte(sources), 0o600))
-	cmd := process(t, "up", "--config", config, "--data-dir", dataDir(t))
+	cmd := process(t, append([]string{"up", "--config", config}, onServer(t)...)...)
 	cmd.Env = append(cmd.Env, "RCAS_REDDIT_CLIENT_ID=id", "RCAS_REDDIT_CLIENT_SECRET=secret")
 	require.NoError(t, cmd.Start())
 	select {
