@@ -6,6 +6,7 @@
 package migrations
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -19,6 +20,7 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 	_ "github.com/golang-migrate/migrate/v4/database/pgx/v5" // the pgx5:// driver
 	"github.com/golang-migrate/migrate/v4/source/iofs"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 //go:embed *.sql
@@ -126,18 +128,40 @@ func (w *whole) SetVersion(version int, dirty bool) error {
 	return w.Driver.SetVersion(version, false)
 }
 
-// Run implements [database.Driver]. Statements that are sent together are one transaction.
+// Run implements [database.Driver]. Statements that are sent together are one transaction, which is tried again where it only met a job of
+// the database's own: those of windows that a migration makes anew begin as soon as an earlier one has made them.
 func (w *whole) Run(migration io.Reader) error {
-	sql := "\n;TRUNCATE schema_migrations"
-	if w.version >= 0 {
-		sql += fmt.Sprintf("; INSERT INTO schema_migrations (version, dirty) VALUES (%d, false)", w.version)
+	sql, err := io.ReadAll(migration)
+	if err != nil {
+		return fmt.Errorf("read the migration to version %d: %w", w.version, err)
 	}
-	err := w.Driver.Run(io.MultiReader(migration, strings.NewReader(sql)))
+	sql = append(sql, "\n;TRUNCATE schema_migrations"...)
+	if w.version >= 0 {
+		sql = fmt.Appendf(sql, "; INSERT INTO schema_migrations (version, dirty) VALUES (%d, false)", w.version)
+	}
+	for range attempts {
+		if err = w.Driver.Run(bytes.NewReader(sql)); !isCollision(err) {
+			break
+		}
+	}
 	w.done = err == nil
 	if failed, ok := errors.AsType[database.Error](err); ok { // whose own text is the whole file
 		return fmt.Errorf("to version %d, line %d: %w", w.version, failed.Line, failed.OrigErr)
 	}
 	return err
+}
+
+// attempts of a migration that meets the database's own jobs.
+const attempts = 5
+
+// isCollision tells of a deadlock, and of a catalogue's row that another transaction has changed first, for which PostgreSQL has no code of its own.
+func isCollision(err error) bool {
+	failed, ok := errors.AsType[database.Error](err)
+	if !ok {
+		return false
+	}
+	pgErr, ok := errors.AsType[*pgconn.PgError](failed.OrigErr)
+	return ok && (pgErr.Code == "40P01" || strings.HasPrefix(pgErr.Message, "tuple concurrently "))
 }
 
 // SearchPath is the search_path that RCAS works with, unless the database's URL says otherwise. PostgreSQL's own default begins with the schema
