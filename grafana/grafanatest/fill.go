@@ -123,7 +123,7 @@ func (w *world) minute(at time.Time) {
 	drift, mood := 0.0, 0.0
 	begin := w.anchor.Add(-w.event.ago).Truncate(15 * time.Minute)
 	if !at.Before(begin.Add(-15*time.Minute)) && at.Before(begin.Add(30*time.Minute)) {
-		drift, mood = -0.0009*w.event.side, 0.45*w.event.side
+		drift, mood = -0.0009*w.event.side, 0.9*w.event.side
 	}
 	w.mood = 0.995*w.mood + 0.012*w.random.NormFloat64()
 	w.price *= math.Exp(0.0006*w.random.NormFloat64() + 0.00004*w.mood + drift)
