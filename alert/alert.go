@@ -53,16 +53,16 @@ type Alert struct {
 const columns = `id, symbol, rule, kind, direction, word, start_time, fired_at, end_time, ended_at, price, value, threshold, divergence, mood_z,
 	return_z, posts, adverts, bots, news, repeated, coalesce(why, '{}')`
 
+// scan reads an alert, without its words: see [Alert.as].
 func (s *Service) scan(row pgx.CollectableRow) (a Alert, err error) {
 	err = row.Scan(&a.ID, &a.Symbol, &a.Rule, &a.Kind, &a.Direction, &a.Word, &a.StartTime, &a.FiredAt, &a.EndTime, &a.EndedAt, &a.Price, &a.Value,
 		&a.Threshold, &a.Divergence, &a.MoodZ, &a.ReturnZ, &a.Posts, &a.Adverts, &a.Bots, &a.News, &a.Repeated, &a.Why)
 	a.StartTime, a.FiredAt, a.EndTime = a.StartTime.UTC(), a.FiredAt.UTC(), a.EndTime.UTC()
 	a.Board = a.board(s.cfg.Grafana)
-	a.Title, a.Text = a.title(), a.text()
 	return a, err
 }
 
-// as is the alert as it is told of: its beginning knows no end.
+// as is the alert as it is told of, in words: its beginning knows no end.
 func (a Alert) as(ended bool) *Alert {
 	if !ended {
 		a.EndedAt = nil

@@ -32,12 +32,14 @@ const (
 	findTerms = `
 		SELECT time, symbol, source, id, model FROM sentiments
 		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5 AND terms IS NOT NULL`
-	// The deletions that a post is stored without its text for, as in insertTweets.
+	// Whether a post t is one that is stored without its text for a deletion, as in insertTweets.
+	isDeleted = `EXISTS (
+		SELECT FROM deletions d
+		WHERE d.source = t.source AND d.id = ANY (ARRAY[t.id, split_part(t.id, '/', 1) || '/']) AND (d.id = t.id OR d.seen_at >= t.time))`
 	findDeleted = `
 		SELECT t.source, t.id, t.time
 		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS t (time, source, id)
-		WHERE EXISTS (SELECT FROM deletions d
-		              WHERE d.source = t.source AND d.id = ANY (ARRAY[t.id, split_part(t.id, '/', 1) || '/']) AND (d.id = t.id OR d.seen_at >= t.time))
+		WHERE ` + isDeleted + `
 		ORDER BY t.time`
 	forgetTerms = `UPDATE sentiments SET terms = NULL WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5`
 	byIndex     = `t.id > a.id AND t.id < left(a.id, -1) || '0'`

@@ -68,11 +68,8 @@ WITH input AS (
                             author_hash, text_hash, kind, terms)
     SELECT time, source, id, symbol, $16, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
            author_hash, text_hash, kind,
-           CASE WHEN known_repeat IS NULL AND NOT repeat AND NOT EXISTS (
-                    SELECT FROM deletions d
-                    WHERE d.source = j.source AND d.id = ANY (ARRAY[j.id, split_part(j.id, '/', 1) || '/']) AND (d.id = j.id OR d.seen_at >= j.time))
-                THEN terms END
-    FROM judged j ON CONFLICT DO NOTHING
+           CASE WHEN known_repeat IS NULL AND NOT repeat AND NOT ` + isDeleted + ` THEN terms END
+    FROM judged t ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
 SELECT j.ord, j.known_repeat IS NULL AND NOT j.repeat AS first FROM added JOIN judged j USING (source, id, symbol, time)`

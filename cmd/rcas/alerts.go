@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,11 +47,6 @@ func (r alertRule) rule(name string) alert.Rule {
 	}
 }
 
-func (r alertRule) empty() bool {
-	return r.Kind == "" && r.Symbols == nil && r.To == nil && r.Width == 0 && r.Baseline == 0 && r.Threshold == 0 && r.MinPosts == 0 &&
-		r.Persistence == 0 && r.Cooldown == 0
-}
-
 type channelConfig struct {
 	Kind   string   `yaml:"kind"`
 	Inside bool     `yaml:"inside"`
@@ -89,7 +85,7 @@ func (c alertsConfig) rules() []alert.Rule {
 }
 
 func (c alertsConfig) validate(symbols []string) error {
-	if len(c.Rules) > 0 && !c.empty() {
+	if len(c.Rules) > 0 && !reflect.ValueOf(c.alertRule).IsZero() {
 		return fmt.Errorf("with rules: there is no rule beside them; write its settings under a name there")
 	}
 	for _, r := range c.rules() {

@@ -180,10 +180,7 @@ func (v *view) ask(ctx context.Context, to time.Time, height int) ([]coinRow, er
 		return nil, err
 	}
 	rows = worthSeeing(rows)
-	shown := rows
-	if height > 0 {
-		shown = rows[:min(len(rows), max(0, height-frameLines))]
-	}
+	shown := fitting(rows, height)
 	symbols := make([]string, len(shown))
 	for i, row := range shown {
 		symbols[i] = row.Symbol
@@ -212,6 +209,14 @@ func worthSeeing(rows []coinRow) []coinRow {
 		return cmp.Or(cmp.Compare(math.Abs(b.Signal), math.Abs(a.Signal)), cmp.Compare(b.Posts, a.Posts))
 	})
 	return rows
+}
+
+// fitting are the rows that a window of so many lines has room for, or all where height is 0.
+func fitting(rows []coinRow, height int) []coinRow {
+	if height == 0 {
+		return rows
+	}
+	return rows[:min(len(rows), max(0, height-frameLines))]
 }
 
 // frameLines are the lines of a frame that are no coins: title, an empty one, heads, and the foot.
@@ -244,10 +249,7 @@ func drawMarket(rows []coinRow, at time.Time, since string, height int, colour b
 	fmt.Fprintln(&out, fit(fmt.Sprintf("RCAS  %s UTC  last %s  %s", at.Format("2 Jan 15:04:05"), since, says), frameWidth))
 	fmt.Fprintln(&out)
 	fmt.Fprintf(&out, "%-6s %10s %7s %5s %5s %6s %4s %4s %5s %-8s %-8s\n", "coin", "price", "change", "mood", "σ", "posts", "×", "ads", "parts", "price", "mood")
-	shown := rows
-	if height > 0 {
-		shown = rows[:min(len(rows), max(0, height-frameLines))]
-	}
+	shown := fitting(rows, height)
 	for _, r := range shown {
 		line := r.line()
 		if colour && r.Signal != 0 {
