@@ -48,6 +48,8 @@ type Alert struct {
 	// Title says it in a sentence; Text says everything. Chat programs' incoming webhooks show the text.
 	Title string `json:"title"`
 	Text  string `json:"text"`
+
+	forgotten bool // no rule looks for it any more
 }
 
 const columns = `id, symbol, rule, kind, direction, word, start_time, fired_at, end_time, ended_at, price, value, threshold, divergence, mood_z,
@@ -58,7 +60,7 @@ func (s *Service) scan(row pgx.CollectableRow) (a Alert, err error) {
 	err = row.Scan(&a.ID, &a.Symbol, &a.Rule, &a.Kind, &a.Direction, &a.Word, &a.StartTime, &a.FiredAt, &a.EndTime, &a.EndedAt, &a.Price, &a.Value,
 		&a.Threshold, &a.Divergence, &a.MoodZ, &a.ReturnZ, &a.Posts, &a.Adverts, &a.Bots, &a.News, &a.Repeated, &a.Why)
 	a.StartTime, a.FiredAt, a.EndTime = a.StartTime.UTC(), a.FiredAt.UTC(), a.EndTime.UTC()
-	a.Board = a.board(s.cfg.Grafana)
+	a.Board, a.forgotten = a.board(s.cfg.Grafana), !s.looksFor(&a)
 	return a, err
 }
 
@@ -109,7 +111,11 @@ const minute = "2 Jan 15:04"
 
 func (a *Alert) title() string {
 	if a.EndedAt != nil {
-		return fmt.Sprintf("%s: over: %s (from %s to %s UTC)", a.Symbol, a.happened(), a.StartTime.Format(minute), a.EndTime.Format(minute))
+		why := ""
+		if a.forgotten {
+			why = fmt.Sprintf("; nobody looks any more: the rule %s was taken out", a.Rule)
+		}
+		return fmt.Sprintf("%s: over: %s (from %s to %s UTC%s)", a.Symbol, a.happened(), a.StartTime.Format(minute), a.EndTime.Format(minute), why)
 	}
 	price := ""
 	if a.Price != nil {

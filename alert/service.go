@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 
@@ -122,6 +123,9 @@ func (s *Service) Look(ctx context.Context, at time.Time) error {
 		}
 		failure = errors.Join(failure, err)
 	}
+	if failure == nil {
+		failure = s.closeForgotten(ctx, at)
+	}
 	return errors.Join(failure, s.explain(ctx), s.publish(ctx), s.deliver(ctx))
 }
 
@@ -134,4 +138,30 @@ func (s *Service) since(r Rule, at time.Time) time.Duration {
 		return whole
 	}
 	return min(whole, at.Sub(last)+2*r.width())
+}
+
+// closeForgotten ends alerts that no rule looks for any more: the rule was taken out of the configuration, or the coin out of the rule. A process
+// that still had it would have said more, or ended it itself, once the buckets have passed in which it must not fire: those of an alert's
+// beginning are as many. Twice that time has room for the one in which it is.
+func (s *Service) closeForgotten(ctx context.Context, at time.Time) error {
+	rows, err := s.db.Query(ctx, `UPDATE alerts SET ended_at = $1
+		WHERE ended_at IS NULL AND end_time <= $1::timestamptz - 2 * (fired_at - start_time) - INTERVAL '5 minutes' RETURNING `+columns, at)
+	if err != nil {
+		return fmt.Errorf("end alerts of rules that are gone: %w", err)
+	}
+	alerts, err := pgx.CollectRows(rows, s.scan)
+	if err != nil {
+		return fmt.Errorf("end alerts of rules that are gone: %w", err)
+	}
+	for _, a := range alerts {
+		s.cfg.Log.Info("alert ended: no rule looks for it any more", "rule", a.Rule, "symbol", a.Symbol, "fired_at", a.FiredAt)
+	}
+	return nil
+}
+
+// looksFor tells whether a rule is there that would say when an alert is over.
+func (s *Service) looksFor(a *Alert) bool {
+	return slices.ContainsFunc(s.cfg.Rules, func(r Rule) bool {
+		return r.Name == a.Rule && (len(r.Symbols) == 0 || slices.Contains(r.Symbols, a.Symbol))
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -158,6 +159,40 @@ func TestEachAlertIsToldOnce(t *testing.T) {
 	storetest.RequireNone(t, s, `SELECT * FROM alerts WHERE published_at IS NULL OR end_published_at IS NULL`)
 	storetest.RequireNone(t, s, `SELECT * FROM alert_deliveries WHERE delivered_at IS NULL OR attempts <> 1`)
 	storetest.RequireNone(t, s, `SELECT * FROM alert_deliveries OFFSET 4`)
+}
+
+// TestAlertOfARuleThatIsGoneEnds takes a rule, and of another rule a coin, out of the configuration while their alerts go on: both end, not before a
+// process that still has the rule would have ended them itself, and their ends say why.
+func TestAlertOfARuleThatIsGoneEnds(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t)
+	heard, conn := listen(t)
+	hook, url := serve(t)
+	before := config(url)
+	kept := rule
+	kept.Name = "kept"
+	before.Rules = []alert.Rule{rule, kept}
+	service, err := alert.New(before, s.Pool(), conn)
+	require.NoError(t, err)
+	require.NoError(t, service.Look(t.Context(), at(fires)))
+	kept.Symbols = []string{"BTC"}
+	after := config(url)
+	after.Rules = []alert.Rule{kept}
+	service, err = alert.New(after, s.Pool(), conn)
+	require.NoError(t, err)
+	require.NoError(t, service.Look(t.Context(), at(33)))
+	require.NoError(t, service.Look(t.Context(), at(36)))
+	storetest.RequireNone(t, s, `SELECT * FROM alerts WHERE (ended_at IS NULL) = (rule = 'kept' AND symbol = 'BTC')`)
+	require.NoError(t, service.Look(t.Context(), at(37)))
+	storetest.RequireNone(t, s, `SELECT * FROM alerts WHERE ended_at IS NULL`)
+	require.Len(t, hook.taken, 8, "four began, four ended")
+	require.Eventually(t, func() bool { return heard.count() == 8 }, time.Minute, 5*time.Millisecond)
+	for _, alerts := range heard.alerts {
+		for _, a := range alerts {
+			gone := a.EndedAt != nil && (a.Rule == rule.Name || a.Symbol == "ETH")
+			require.Equal(t, gone, strings.Contains(a.Title, "nobody looks any more: the rule "+a.Rule+" was taken out"), a.Title)
+		}
+	}
 }
 
 func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {

@@ -58,16 +58,36 @@ of its minutes have rows otherwise. rcas backfill --gaps fills those that can be
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), found)
 		}
+		if len(found) == 0 {
+			return a.printNoGaps(cmd, within)
+		}
 		return printGaps(cmd, found)
 	}
 	return cmd
 }
 
-func printGaps(cmd *cobra.Command, found []gap) error {
-	if len(found) == 0 {
+// printNoGaps tells a time in which nothing is missing from one of which nothing is known.
+func (a *app) printNoGaps(cmd *cobra.Command, within backfill.Span) error {
+	var ever, then bool
+	err := a.store.Pool().QueryRow(cmd.Context(), `SELECT
+		EXISTS (SELECT FROM prices_1d) OR EXISTS (SELECT FROM mood_1d) OR EXISTS (SELECT FROM prices) OR EXISTS (SELECT FROM tweets),
+		EXISTS (SELECT FROM prices_1m WHERE bucket >= $1 AND bucket < $2) OR EXISTS (SELECT FROM mood_1m WHERE bucket >= $1 AND bucket < $2)`,
+		within.From, within.To).Scan(&ever, &then)
+	switch {
+	case err != nil:
+		return sqlError(err)
+	case !ever:
+		fmt.Fprintln(cmd.OutOrStdout(), "there is nothing yet of which something could be missing; rcas up --live, rcas replay and rcas backfill bring it")
+	case !then:
+		fmt.Fprintf(cmd.OutOrStdout(), "there is nothing at all from %s to %s; rcas backfill --source NAME --from %[1]s --to %[2]s brings what can be had\n",
+			within.From.UTC().Format(time.RFC3339), within.To.UTC().Format(time.RFC3339))
+	default:
 		fmt.Fprintln(cmd.OutOrStdout(), "nothing is missing")
-		return nil
 	}
+	return nil
+}
+
+func printGaps(cmd *cobra.Command, found []gap) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "of\tat\tfrom\tto\tminutes\tusual\tfilled by")
 	for _, g := range found {

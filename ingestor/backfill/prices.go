@@ -19,6 +19,7 @@ import (
 	"rcas/ingestor/feed"
 	"rcas/market"
 	"rcas/store"
+	"rcas/telemetry"
 )
 
 // Config says what to bring. Zero values mean the defaults.
@@ -90,9 +91,10 @@ func Wanted(ctx context.Context, cursors ingestor.Cursors, source string) (want 
 
 // Prices brings the past of one venue.
 type Prices struct {
-	past exchange.Past
-	cfg  Config
-	log  *slog.Logger
+	past    exchange.Past
+	cfg     Config
+	log     *slog.Logger
+	failing *telemetry.Fault // told at the first request that fails: until all tries are used up, minutes pass
 
 	sink    ingestor.Sink
 	symbols map[string]string // by product
@@ -107,7 +109,8 @@ type Prices struct {
 // NewPrices returns what brings the past of a venue.
 func NewPrices(past exchange.Past, cfg Config) *Prices {
 	cfg = cfg.or()
-	return &Prices{past: past, cfg: cfg, log: cfg.Log.With("source", past.Venue)}
+	log := cfg.Log.With("source", past.Venue)
+	return &Prices{past: past, cfg: cfg, log: log, failing: (*telemetry.Metrics)(nil).Fault(log, "the venue does not answer; asking again")}
 }
 
 // Name returns the venue.
@@ -455,6 +458,9 @@ func (p *Prices) handTrades(ctx context.Context, trades []exchange.Trade, within
 func (p *Prices) ask(ctx context.Context, request func() error) error {
 	for failures := 0; ; failures++ {
 		err := request()
+		if err == nil || answered(err) {
+			p.failing.Over()
+		}
 		if err == nil || ctx.Err() != nil || answered(err) {
 			return cmp.Or(ctx.Err(), err)
 		}
@@ -462,7 +468,7 @@ func (p *Prices) ask(ctx context.Context, request func() error) error {
 		if failures+1 >= p.cfg.Tries {
 			return fmt.Errorf("%w; what was brought is kept, and the same command goes on there", err)
 		}
-		p.log.Info("a request failed; asking again", "error", err)
+		p.failing.Failed(err)
 		if err := feed.Sleep(ctx, max(p.past.Retry.Wait(failures, rand.Float64()), feed.Wait(err))); err != nil {
 			return err
 		}

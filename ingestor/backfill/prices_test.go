@@ -3,6 +3,7 @@ package backfill_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -243,8 +244,12 @@ func TestGivesUp(t *testing.T) {
 
 	dead := &http.Client{Transport: refusing{}}
 	past = coinbase.Past(exchange.Config{RESTURL: url, HTTP: dead, Timing: exchange.Timing{Requests: 5000, Retry: feed.Ladder{First: time.Millisecond, Max: time.Millisecond}}})
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	err := backfill.NewPrices(past, cfg).Run(t.Context(), feedtest.NewSink(), want)
 	require.ErrorContains(t, err, "the same command goes on there")
+	require.Equal(t, 1, strings.Count(log.String(), "the venue does not answer; asking again"), "said at the first request that fails, and once:\n%s", &log)
+	require.Contains(t, log.String(), "connection refused")
 }
 
 // refusing is a network that is away.
