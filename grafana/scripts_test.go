@@ -47,15 +47,15 @@ func TestScriptsRefuseBadSecrets(t *testing.T) {
 	for _, c := range []struct{ script, secret, value, want string }{
 		{"nats", "nats_token", "", "NATS_TOKEN is empty"},
 		{"nats", "nats_token", `a" no: "b`, "letters, digits"},
-		{"nats", "nats_token", "absent", "nats_token"},
+		{"nats", "nats_token", "absent", "NATS_TOKEN is empty"},
 		{"roles", "nats_token", "", "NATS_TOKEN is empty"},
 		{"roles", "writer_password", "", "WRITER_PASSWORD is empty"},
 		{"roles", "grafana_password", "", "GRAFANA_PASSWORD is empty"},
-		{"roles", "admin_password", "absent", "admin_password"},
+		{"roles", "admin_password", "absent", "ADMIN_PASSWORD is empty"},
 		{"roles", "reader_password", "pa$word", "no dollar sign"},
 		{"grafana", "reader_password", "pa$word", "no dollar sign"},
 		{"grafana", "nats_token", "", "nats_token is empty"},
-		{"grafana", "reader_password", "absent", "reader_password"},
+		{"grafana", "reader_password", "absent", "reader_password is empty"},
 	} {
 		output, err := containerScript(t, c.script, all(c.secret, c.value), "/run.sh", "true").CombinedOutput()
 		require.Error(t, err, "%s with %s %q: %s", c.script, c.secret, c.value, output)
