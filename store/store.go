@@ -85,6 +85,8 @@ func (s *Store) connect(ctx context.Context) error {
 	if err := s.pool.Ping(ctx); err != nil && s.server != nil {
 		return fmt.Errorf("reach the embedded database; the log says what it complains of, and if its files are damaged, put back a backup of the "+
 			"data directory: %w", err)
+	} else if err != nil && s.embedded {
+		return fmt.Errorf("reach the embedded database; the rcas that serves it is ending, or has so much to store that nobody else comes to a turn: try again: %w", err)
 	} else if err != nil {
 		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
 	}

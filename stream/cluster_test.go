@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"testing"
 	"time"
@@ -54,6 +55,16 @@ func TestClusterLosesItsLeader(t *testing.T) {
 	require.NoError(t, p.Flush(limit))
 	require.Eventually(t, func() bool { got.Lock(); defer got.Unlock(); return len(got.n) == n }, 3*time.Minute, 50*time.Millisecond,
 		"something was lost")
+}
+
+// Two nodes keep one of each message, and the log says so: a third one that comes later changes nothing by itself.
+func TestTwoNodesKeepOneOfEach(t *testing.T) {
+	t.Parallel()
+	nodes := streamtest.New(t, 2)
+	log := &logged{}
+	s := open(t, stream.Config{URL: nodes.URL(), Log: slog.New(slog.NewTextHandler(log, nil))})
+	require.Equal(t, 1, admin(t, s, stream.Tweets).CachedInfo().Config.Replicas)
+	require.Contains(t, log.String(), "--nats-replicas 3")
 }
 
 // With one replica on a node that is away, whoever asks is told so soon, and whoever publishes goes on when it is back.

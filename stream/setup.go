@@ -87,6 +87,9 @@ func (s *Stream) createStream(ctx context.Context, want jetstream.StreamConfig) 
 	want.Replicas = cmp.Or(asked, clusterReplicas)
 	_, err := s.js.CreateStream(ctx, want)
 	if asked == 0 && tooFewNodes(err) {
+		if s.nc.ConnectedClusterName() != "" {
+			s.log.Warn("the cluster has too few nodes to keep three of each message, and keeps one; once it has three, say --nats-replicas 3", "stream", want.Name)
+		}
 		want.Replicas = 1
 		_, err = s.js.CreateStream(ctx, want)
 	}

@@ -26,19 +26,26 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
+	"rcas/ingestor"
 	"rcas/store"
 	"rcas/store/storetest"
 	"rcas/stream"
 )
 
-// beNATS makes the test binary a NATS server of its own, with the port and the directory that the variable names.
+// beNATS makes the test binary a NATS server of its own, with the port and the directory that the variable names; and where these follow,
+// with the name, the port and the routes of a node of a cluster.
 const beNATS = "TEST_BINARY_IS_NATS"
 
 func serveNATS(where string) int {
-	port, dir, _ := strings.Cut(where, " ")
-	options := &server.Options{Host: "127.0.0.1", JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, SyncInterval: stream.DefaultSyncInterval,
+	what := strings.Fields(where)
+	options := &server.Options{Host: "127.0.0.1", JetStream: true, StoreDir: what[1], NoLog: true, NoSigs: true, SyncInterval: stream.DefaultSyncInterval,
 		JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 40}
-	options.Port, _ = strconv.Atoi(port)
+	options.Port, _ = strconv.Atoi(what[0])
+	if len(what) > 2 {
+		options.ServerName, options.Cluster = what[2], server.ClusterOpts{Name: "test", Host: "127.0.0.1"}
+		options.Cluster.Port, _ = strconv.Atoi(what[3])
+		options.Routes = server.RoutesFromStr(what[4])
+	}
 	s, err := server.NewServer(options)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,12 +68,13 @@ type deployment struct {
 	database          *store.Store // past the links, for the oracle
 	databaseDisk      disk
 	natsDisk          disk
-	natsURL           string
-	nats              *part
+	natsURL           string // of all nodes
+	nodes             []*part
 	ingest, score     *part
 	links             map[string]*link // "ingest database", …
 	sending           sync.Mutex       // held while a batch is under way
 	batches           atomic.Int64     // that were accepted
+	early             atomic.Int64     // answers that something lies ahead of a clock
 	poisoned          int              // messages that cannot be stored
 	stopped, sentLast chan struct{}
 	start             time.Time
@@ -80,16 +88,16 @@ const (
 )
 
 // deploy starts a deployment, and sends it posts and trades until the test ends.
-func deploy(t *testing.T) *deployment {
+func deploy(t *testing.T, nodes int) *deployment {
 	t.Helper()
-	d := servers(t)
+	d := servers(t, nodes)
 	go d.send()
 	t.Cleanup(d.stop)
 	return d
 }
 
-// servers starts a deployment.
-func servers(t testing.TB) *deployment {
+// servers starts a deployment, with a NATS server or a cluster of several nodes.
+func servers(t testing.TB, nodes int) *deployment {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -101,14 +109,13 @@ func servers(t testing.TB) *deployment {
 	} else {
 		d.database = storetest.NewIn(t, d.databaseDisk.dir)
 	}
-	port := freePort(t)
-	d.natsURL = "nats://127.0.0.1:" + port
-	d.nats = d.part("nats", beNATS+"="+port+" "+d.natsDisk.dir)
-	d.nats.start()
-	d.waitFor("NATS does not start", func() bool { return canDial("127.0.0.1:" + port) })
+	if nodes == 1 {
+		d.startServer()
+	} else {
+		d.startCluster(nodes)
+	}
 	for _, name := range []string{"ingest", "score"} {
 		d.links[name+" database"] = newLink(t, d.dialDatabase)
-		d.links[name+" nats"] = newLink(t, func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:"+port) })
 	}
 	d.links["score standby"] = newLink(t, d.dialDatabase) // the same database, which is a standby where sessions are read-only
 	d.links["score standby"].make(harm{readOnly: true})
@@ -119,6 +126,45 @@ func servers(t testing.TB) *deployment {
 	return d
 }
 
+// startServer starts one NATS server on its small disk, with a link to each of the others.
+func (d *deployment) startServer() {
+	d.Helper()
+	port := freePort(d)
+	d.natsURL = "nats://127.0.0.1:" + port
+	d.nodes = []*part{d.part("nats", beNATS+"="+port+" "+d.natsDisk.dir)}
+	d.nodes[0].start()
+	d.waitFor("NATS does not start", func() bool { return canDial("127.0.0.1:" + port) })
+	for _, name := range []string{"ingest", "score"} {
+		d.links[name+" nats"] = newLink(d, func() (net.Conn, error) { return net.Dial("tcp", "127.0.0.1:"+port) })
+	}
+}
+
+// startCluster starts NATS nodes that know each other, and waits until one leads all of them.
+func (d *deployment) startCluster(n int) {
+	d.Helper()
+	var ports, urls, routes []string
+	for range n {
+		client, cluster := freePort(d), freePort(d)
+		ports = append(ports, client+" "+cluster)
+		urls = append(urls, "nats://127.0.0.1:"+client)
+		routes = append(routes, "nats://127.0.0.1:"+cluster)
+	}
+	d.natsURL = strings.Join(urls, ",")
+	for i := range n {
+		client, cluster, _ := strings.Cut(ports[i], " ")
+		node := d.part(fmt.Sprint("node", i), fmt.Sprint(beNATS, "=", client, " ", d.TempDir(), " node", i, " ", cluster, " ", strings.Join(routes, ",")))
+		d.nodes = append(d.nodes, node)
+		node.start()
+	}
+	d.waitFor("the nodes make no cluster", func() bool {
+		s, err := stream.Open(d.Context(), stream.Config{URL: d.natsURL, Replicas: n})
+		if err == nil {
+			s.Close()
+		}
+		return err == nil
+	})
+}
+
 func (d *deployment) arguments(command string, more ...string) []string {
 	u, err := url.Parse(d.database.URL())
 	require.NoError(d, err)
@@ -126,7 +172,11 @@ func (d *deployment) arguments(command string, more ...string) []string {
 	if standby := d.links[command+" standby"]; standby != nil {
 		u.Host, u.RawQuery = u.Host+","+standby.address(), u.RawQuery+"&target_session_attrs=read-write"
 	}
-	return append([]string{command, "--database-url", u.String(), "--nats-url", "nats://" + d.links[command+" nats"].address(),
+	natsURL := d.natsURL
+	if between := d.links[command+" nats"]; between != nil {
+		natsURL = "nats://" + between.address()
+	}
+	return append([]string{command, "--database-url", u.String(), "--nats-url", natsURL,
 		"--data-dir", d.TempDir(), "--log-level", "info", "--metrics-address", "off"}, more...)
 }
 
@@ -152,7 +202,7 @@ func (d *deployment) waitFor(otherwise string, condition func() bool) {
 // requireRunning wants every process to be there that nobody has ended.
 func (d *deployment) requireRunning() {
 	d.Helper()
-	for _, p := range []*part{d.nats, d.ingest, d.score} {
+	for _, p := range append([]*part{d.ingest, d.score}, d.nodes...) {
 		if p == nil || p.killed {
 			continue
 		}
@@ -233,7 +283,10 @@ type part struct {
 	ended chan struct{}
 	// killed says that the test did it.
 	killed bool
-	log    safeBuffer
+	// clock is how far the process's clock is from this machine's when it starts; setClock steps it.
+	clock    time.Duration
+	setClock func(off time.Duration) error
+	log      safeBuffer
 }
 
 type safeBuffer struct {
@@ -273,7 +326,13 @@ func (p *part) start() {
 	p.cmd = process(p.d.TB, p.args...)
 	p.cmd.Env = append(p.cmd.Env[:len(p.cmd.Env)-1], p.env) // not as rcas, but as what it is
 	p.cmd.Stderr = &p.log
-	require.NoError(p.d, p.cmd.Start())
+	if canSetClocks {
+		var err error
+		p.setClock, err = startWithClock(p.cmd, p.clock)
+		require.NoError(p.d, err)
+	} else {
+		require.NoError(p.d, p.cmd.Start())
+	}
 	p.ended, p.killed = make(chan struct{}), false
 	go func() {
 		_ = p.cmd.Wait()
@@ -326,16 +385,25 @@ func (d *deployment) send() {
 	}
 }
 
-// deliver returns false where the deployment was stopped before.
+// deliver returns false where the deployment was stopped before. What is not taken because it lies ahead of a clock is sent again, as the
+// answer says.
 func (d *deployment) deliver(kind, body string) bool {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
 		if address := d.address(); address != "" {
 			answer, err := client.Post("http://"+address+"/"+kind+"/test", "", strings.NewReader(body))
 			if err == nil {
+				var is struct {
+					Read, Accepted int64
+					Dropped        map[string]int64
+				}
+				err = json.NewDecoder(answer.Body).Decode(&is)
 				answer.Body.Close()
-				if answer.StatusCode == http.StatusOK {
+				if err == nil && answer.StatusCode == http.StatusOK && is.Accepted == is.Read {
 					return true
+				}
+				if is.Dropped[ingestor.DropFuture] > 0 {
+					d.early.Add(1)
 				}
 			}
 		}
@@ -347,7 +415,7 @@ func (d *deployment) deliver(kind, body string) bool {
 	}
 }
 
-// batch makes the n-th batch: posts of many authors, each with a word of its own, at times spread over hours; and trades.
+// batch makes the n-th batch: posts of many authors, each with a word of its own, at times spread over hours; and trades. The first of each is of now.
 func (d *deployment) batch(n int) (posts, trades string) {
 	var p, t strings.Builder
 	for i := range batchPosts {
@@ -357,12 +425,18 @@ func (d *deployment) batch(n int) (posts, trades string) {
 			told--
 		}
 		at := d.start.Add(time.Duration(told*7919%9000)*time.Second + time.Duration(i)*time.Millisecond)
+		if i == 0 {
+			at = time.Now()
+		}
 		fmt.Fprintf(&p, `{"id":"p%d","time":%q,"author":"a%d","lang":"en","text":"%s is why i think that bitcoin and $ETH will go up"}`+"\n",
 			number, at.Format(time.RFC3339Nano), number, ownWord(told))
 	}
 	for i := range batchTrades {
 		number := n*batchTrades + i
 		at := d.start.Add(time.Duration(number*7919%9000) * time.Second)
+		if i == 0 {
+			at = time.Now()
+		}
 		fmt.Fprintf(&t, `{"symbol":"BTC-USD","time":%q,"price":%d,"volume":1,"trade_id":%d}`+"\n", at.Format(time.RFC3339Nano), 50000+number%100, number)
 	}
 	return p.String(), t.String()

@@ -1,6 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -10,33 +16,54 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"rcas/store/storetest"
+	"rcas/stream"
 )
 
 // fault is one thing that goes wrong. Begin brings it about and returns how it ends, by somebody's help.
 type fault struct {
 	name  string
 	begin func(d *deployment) (end func())
-	// embedded says that it is done to the database's process, which must be the test's own.
-	embedded bool
+	// process says that it is done to the processes of the database, which the test must be able to start; disk, that it is done to its disk,
+	// which must be the test's own.
+	process, disk bool
+	// clock says that it steps the clock of a process, which must be one that can be set.
+	clock bool
 }
 
 // faults of a deployment. Each is followed by a count of everything.
 var faults = []fault{
 	{name: "ingest stopped", begin: func(d *deployment) func() { return d.ingest.pause() }},
 	{name: "score stopped", begin: func(d *deployment) func() { return d.score.pause() }},
-	{name: "NATS stopped", begin: func(d *deployment) func() { return d.nats.pause() }},
-	{name: "database stopped", embedded: true, begin: func(d *deployment) func() {
-		pid := d.databaseProcess()
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
-		return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }
+	{name: "NATS stopped", begin: func(d *deployment) func() { return d.nodes[0].pause() }},
+	{name: "database stopped", process: true, begin: func(d *deployment) func() {
+		pids := d.databaseProcesses()
+		sendAll(pids, syscall.SIGSTOP)
+		return func() { sendAll(pids, syscall.SIGCONT) }
 	}},
 	{name: "ingest killed", begin: func(d *deployment) func() { d.ingest.kill(); return d.ingest.start }},
 	{name: "score killed", begin: func(d *deployment) func() { d.score.kill(); return d.score.start }},
-	{name: "NATS killed", begin: func(d *deployment) func() { d.nats.kill(); return d.nats.start }},
-	{name: "database killed", embedded: true, begin: func(d *deployment) func() {
-		_ = syscall.Kill(d.databaseProcess(), syscall.SIGKILL)
-		return func() {}
+	{name: "NATS killed", begin: func(d *deployment) func() { d.nodes[0].kill(); return d.nodes[0].start }},
+	{name: "database killed", process: true, begin: func(d *deployment) func() {
+		sendAll(d.databaseProcesses(), syscall.SIGKILL)
+		return d.startDatabase
 	}},
+	{name: "ingest started 15 s behind", clock: true, begin: func(d *deployment) func() {
+		d.ingest.kill()
+		d.ingest.clock = -15 * time.Second
+		d.ingest.start()
+		d.ingest.clock = 0
+		d.waitForFuture()
+		return func() { d.step(d.ingest, 0) }
+	}},
+	{name: "clocks of ingest and score stepped back an hour, and forth", clock: true, begin: func(d *deployment) func() {
+		back := both(d.step(d.ingest, -time.Hour), d.step(d.score, -time.Hour))
+		d.waitForFuture()
+		return back
+	}},
+	{name: "clocks of ingest and score stepped forth an hour, and back", clock: true, begin: func(d *deployment) func() {
+		return both(d.step(d.ingest, time.Hour), d.step(d.score, time.Hour))
+	}},
+	{name: "clock of NATS stepped forth an hour, and back", clock: true, begin: func(d *deployment) func() { return d.step(d.nodes[0], time.Hour) }},
 	{name: "ingest cut from NATS", begin: func(d *deployment) func() { return d.harm("ingest nats", harm{silent: true}) }},
 	{name: "ingest cut from the database", begin: func(d *deployment) func() { return d.harm("ingest database", harm{silent: true}) }},
 	{name: "score cut from NATS", begin: func(d *deployment) func() { return d.harm("score nats", harm{silent: true}) }},
@@ -50,21 +77,21 @@ var faults = []fault{
 	{name: "database failed over", begin: (*deployment).failOver},
 	{name: "database out of connections", begin: (*deployment).takeConnections},
 	{name: "poison", begin: (*deployment).poison},
-	{name: "disk full under the database", embedded: true, begin: func(d *deployment) func() {
-		return d.databaseDisk.fill(d.TB, d.databaseProcess())
+	{name: "disk full under the database", disk: true, begin: func(d *deployment) func() {
+		return d.databaseDisk.fill(d.TB, d.databaseProcesses()...)
 	}},
-	{name: "score started on a full disk of the database", embedded: true, begin: func(d *deployment) func() {
+	{name: "score started on a full disk of the database", disk: true, begin: func(d *deployment) func() {
 		d.score.kill()
-		free := d.databaseDisk.fill(d.TB, d.databaseProcess())
+		free := d.databaseDisk.fill(d.TB, d.databaseProcesses()...)
 		d.score.start()
 		return free
 	}},
 	{name: "disk full under NATS", begin: func(d *deployment) func() {
-		free := d.natsDisk.fill(d.TB, d.nats.cmd.Process.Pid)
+		free := d.natsDisk.fill(d.TB, d.nodes[0].cmd.Process.Pid)
 		return func() {
 			free()
-			d.nats.kill() // a server that could not write takes nothing until it is started again
-			d.nats.start()
+			d.nodes[0].kill() // a server that could not write takes nothing until it is started again
+			d.nodes[0].start()
 		}
 	}},
 }
@@ -73,20 +100,96 @@ var faults = []fault{
 // fault for a minute, n times, in an order of chance.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	d := deploy(t)
+	d := deploy(t, 1)
+	d.tryAll(faults)
+	d.upgrade()
+	d.requireExact()
+}
+
+// faultsOfCluster are those of three NATS nodes.
+var faultsOfCluster = []fault{
+	{name: "the leading node killed", begin: func(d *deployment) func() { return d.killNodes(d.leader()) }},
+	{name: "two of three nodes killed", begin: func(d *deployment) func() { leader := d.leader(); return d.killNodes(leader, (leader+1)%3) }},
+	{name: "all nodes killed", begin: func(d *deployment) func() { return d.killNodes(0, 1, 2) }},
+	{name: "the leading node stopped", begin: func(d *deployment) func() { return d.nodes[d.leader()].pause() }},
+	{name: "two of three nodes stopped", begin: func(d *deployment) func() {
+		leader := d.leader()
+		return both(d.nodes[leader].pause(), d.nodes[(leader+1)%3].pause())
+	}},
+}
+
+// TestFaultsOfACluster is TestFaults with three NATS nodes, each a process of its own, and what can happen to them.
+func TestFaultsOfACluster(t *testing.T) {
+	t.Parallel()
+	d := deploy(t, 3)
+	d.tryAll(faultsOfCluster)
+	d.requireExact()
+}
+
+// tryAll brings about one fault after the other, in an order of chance.
+func (d *deployment) tryAll(faults []fault) {
+	d.Helper()
 	d.waitFor("nothing is taken", func() bool { return d.batches.Load() > 0 })
 	d.settle()
 	for range max(soak(), 1) {
 		for _, i := range d.rng.Perm(len(faults)) {
-			f := faults[i]
-			if f.embedded && d.native {
-				continue // it is done to the embedded one, by the same test
+			switch f := faults[i]; {
+			case d.native && (f.disk || f.process && os.Getenv(startNative) == ""): // it is done to the embedded one, by the same test
+			case f.clock && !canSetClocks:
+				d.Logf("%s: left out, for clocks can't be set here", f.name)
+			default:
+				d.try(f)
 			}
-			d.try(f)
 		}
 	}
-	d.upgrade()
-	d.requireExact()
+}
+
+// leader is the node that leads the stream of posts.
+func (d *deployment) leader() int {
+	d.Helper()
+	leader := -1
+	d.waitFor("nobody leads the stream", func() bool {
+		nc, err := nats.Connect(d.natsURL)
+		if err != nil {
+			return false
+		}
+		defer nc.Close()
+		js, err := nc.JetStream()
+		require.NoError(d, err)
+		info, err := js.StreamInfo(stream.Tweets)
+		if err != nil || info.Cluster == nil {
+			return false
+		}
+		leader = slices.IndexFunc(d.nodes, func(p *part) bool { return p.name == info.Cluster.Leader })
+		return leader >= 0
+	})
+	return leader
+}
+
+// killNodes kills nodes, which come back one after the other.
+func (d *deployment) killNodes(which ...int) func() {
+	for _, i := range which {
+		d.nodes[i].kill()
+	}
+	return func() {
+		for _, i := range which {
+			d.nodes[i].start()
+		}
+	}
+}
+
+// waitForFuture waits until ingest has not taken something because it lies ahead of its clock.
+func (d *deployment) waitForFuture() {
+	d.Helper()
+	before := d.early.Load()
+	d.waitFor("nothing lies ahead of the clock of ingest", func() bool { return d.early.Load() > before })
+}
+
+// step sets the clock of a process so far from this machine's, and returns what sets it right.
+func (d *deployment) step(p *part, off time.Duration) func() {
+	d.Helper()
+	require.NoError(d, p.setClock(off))
+	return func() { require.NoError(d, p.setClock(0)) }
 }
 
 // upgrade changes the schema under services that run, as a newer rcas does, which then end and say why; and goes back to theirs.
@@ -151,11 +254,50 @@ func (p *part) pause() func() {
 
 func both(a, b func()) func() { return func() { a(); b() } }
 
-func (d *deployment) databaseProcess() int {
+// startNative is a command that starts the native server again once it was killed. Where it is given, tests kill and stop that server, all of it.
+const startNative = "RCAS_TEST_DATABASE_START"
+
+// databaseProcesses are those of the database: one, where it is embedded, or a native server's first and all that it has started.
+func (d *deployment) databaseProcesses() []int {
 	d.Helper()
-	pid := 0
-	d.waitFor("the database does not run", func() bool { pid = databaseProcess(d.databaseDisk.dir); return pid != 0 })
-	return pid
+	if !d.native {
+		pid := 0
+		d.waitFor("the database does not run", func() bool { pid = databaseProcess(d.databaseDisk.dir); return pid != 0 })
+		return []int{pid}
+	}
+	first := parent(int(storetest.Value[int32](d, d.database, `SELECT pg_backend_pid()`)))
+	pids := []int{first}
+	all, err := os.ReadDir("/proc")
+	require.NoError(d, err)
+	for _, entry := range all {
+		if pid, err := strconv.Atoi(entry.Name()); err == nil && parent(pid) == first {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// parent is the process that started another, or 0.
+func parent(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, rest, _ := strings.Cut(string(status), "\nPPid:")
+	line, _, _ := strings.Cut(rest, "\n")
+	of, _ := strconv.Atoi(strings.TrimSpace(line))
+	return of
+}
+
+func sendAll(pids []int, s syscall.Signal) {
+	for _, pid := range pids {
+		_ = syscall.Kill(pid, s)
+	}
+}
+
+// startDatabase starts a native server that was killed; an embedded one is started by whoever has it.
+func (d *deployment) startDatabase() {
+	d.Helper()
+	if d.native {
+		d.waitFor("the database does not start again", func() bool { return exec.Command("sh", "-c", os.Getenv(startNative)).Run() == nil })
+	}
 }
 
 func (d *deployment) harm(between string, does harm) func() {
