@@ -43,8 +43,9 @@ const SyncAlways = time.Duration(-1)
 // answerWithin is how long the server may take to answer a question about a stream.
 const answerWithin = 5 * time.Second
 
-// confirmWithin is how long the stream may take to confirm a message. A confirmation can be lost while the connection stays up.
-const confirmWithin = 30 * time.Second
+// confirmWithin is how long the stream may take to confirm a message. A confirmation can be lost while the connection stays up: with the
+// node of a cluster that leads the stream, whose place another takes in some five seconds.
+const confirmWithin = 10 * time.Second
 
 var discard = slog.New(slog.DiscardHandler)
 
@@ -71,7 +72,7 @@ type Config struct {
 	// SyncInterval is how often the server writes what it has confirmed through to its disk: the server inside the process does as told
 	// here, of one by URL its configuration says (sync_interval). Zero: [DefaultSyncInterval].
 	SyncInterval time.Duration
-	// ConfirmWithin is how long a confirmation is awaited before the message is published again. Zero: 30 s.
+	// ConfirmWithin is how long a confirmation is awaited before the message is published again. Zero: 10 s.
 	ConfirmWithin time.Duration
 	// OnDead is told of each message that was set aside, so that somebody counts them. May be nil.
 	OnDead func(consumer, subject string)
