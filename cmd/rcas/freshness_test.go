@@ -43,7 +43,7 @@ func freshness(b testing.TB, d *deployment, rate int, lasts time.Duration) []tim
 	batches := int(lasts / tick)
 	known := func() int {
 		return int(storetest.Value[int64](b, d.database, `SELECT coalesce(sum(posts), 0)::bigint FROM mood('BTC', now() - INTERVAL '2 hours',
-			now() + INTERVAL '1 hour', '1 hour', source => 'bench', who => 'all', repeats => true)`)) / posts
+			now() + INTERVAL '1 hour', '1 hour', who => 'all', repeats => true)`)) / posts
 	}
 	sent := make([]time.Time, batches)
 	var begun atomic.Int64

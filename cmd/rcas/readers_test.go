@@ -19,7 +19,7 @@ import (
 
 // questions are what a board or a bot asks again and again.
 var questions = []string{
-	"mood?symbol=BTC&from=-24h&to=now&width=1h", "mood?symbol=BTC&from=-6h&to=now&width=5m", "candles?symbol=BTC&from=-6h&to=now&width=5m",
+	"mood?symbol=BTC&from=-24h&to=now&width=1h", "mood?symbol=BTC&from=-12h&to=now&width=5m", "candles?symbol=BTC&from=-12h&to=now&width=5m",
 	"candles?symbol=BTC&from=-7d&to=now&width=1h", "mood_price?symbol=BTC&from=-24h&to=now&width=1h",
 }
 
@@ -45,16 +45,16 @@ func BenchmarkReaders(b *testing.B) {
 	}
 }
 
-// giveHistory stores a week of a post and a trade every three seconds.
+// giveHistory stores a week of a post and a trade every three seconds, which ended three hours ago.
 func (d *deployment) giveHistory() {
 	d.Helper()
 	d.waitFor("no model is active", func() bool { return strings.Contains(d.score.log.String(), "scoring") })
 	storetest.Exec(d, d.database, `INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at)
 		SELECT at, 'BTC', 'v', i::text, 100 + i % 97, 1 + i % 5, at
-		FROM generate_series(1, 200000) AS i, LATERAL (SELECT now() - i * INTERVAL '3 seconds' AS at) AS a`)
+		FROM generate_series(1, 200000) AS i, LATERAL (SELECT now() - INTERVAL '3 hours' - i * INTERVAL '3 seconds' AS at) AS a`)
 	storetest.Exec(d, d.database, `INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash)
 		SELECT at, 'past', i::text, 'BTC', model, 0.25, 0.25, 0.5, (i % 11) / 11.0, 1 + i % 3, 1, false, i % 500, i
-		FROM generate_series(1, 200000) AS i, LATERAL (SELECT now() - i * INTERVAL '3 seconds' AS at) AS a, (SELECT name AS model FROM models WHERE active) AS m`)
+		FROM generate_series(1, 200000) AS i, LATERAL (SELECT now() - INTERVAL '3 hours' - i * INTERVAL '3 seconds' AS at) AS a, (SELECT name AS model FROM models WHERE active) AS m`)
 	require.NoError(d, d.database.RefreshWindows(d.Context()))
 }
 
