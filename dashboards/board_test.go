@@ -47,6 +47,7 @@ type annotation struct {
 	Enable, Hide bool
 	IconColor    string
 	Name, Type   string
+	Placement    string
 	Mappings     map[string]any
 	Target       *target
 	Filter       *struct {

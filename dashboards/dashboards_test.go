@@ -112,7 +112,68 @@ func checkGrid(t *testing.T, file string, panels []*panel) {
 	}
 }
 
+// TestReadable holds the boards to what was read from pictures of them, 390, 800 and 1,600 pixels wide.
+func TestReadable(t *testing.T) {
+	t.Parallel()
+	for name, b := range boards(t) {
+		above := 0
+		for _, v := range b.Templating.List {
+			if v.Hide == shown {
+				above++
+			}
+		}
+		require.LessOrEqual(t, above, 7, "%s: at 800 pixels each choice above the panels takes a line of its own", name)
+		for _, p := range b.Panels {
+			where := name + ": " + p.Title
+			custom := p.FieldConfig.Defaults.Custom
+			switch p.Type {
+			case "stat":
+				require.LessOrEqual(t, len(figures(p)), 4, "%s: more figures in a row are too small on a telephone", where)
+			case "timeseries", "candlestick":
+				require.GreaterOrEqual(t, custom["axisWidth"], 60.0, "%s: the first label of the time axis, 27 Dec 00:00, loses its head", where)
+				require.Equal(t, "bottom", p.Options["legend"].(map[string]any)["placement"], "%s: a legend beside the lines shifts them against the panels above and below", where)
+			case "barchart":
+				require.Positive(t, p.Options["xTickLabelSpacing"], "%s: labels of bars lie over each other", where)
+				require.Equal(t, "vertical", p.Options["orientation"], where)
+			case "table":
+				for _, o := range p.FieldConfig.Overrides {
+					for _, property := range o.Properties {
+						if cell, ok := property.Value.(map[string]any); ok && cell["type"] == "color-background" && slices.Contains(figures(p), "Fired") {
+							require.Fail(t, "what is over is no reason for a loud colour", where)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// figures are the names of the columns of a panel's first question.
+func figures(p *panel) []string {
+	// A column's name is in quotes after AS, at the level of the outermost SELECT: names within parentheses are of subqueries.
+	var names []string
+	depth := 0
+	sql := p.Targets[0].RawSQL
+	for i := 0; i < len(sql); i++ {
+		switch {
+		case sql[i] == '(':
+			depth++
+		case sql[i] == ')':
+			depth--
+		case depth == 0 && strings.HasPrefix(sql[i:], `AS "`):
+			names = append(names, strings.SplitN(sql[i+4:], `"`, 2)[0])
+		}
+	}
+	return names
+}
+
 var reference = regexp.MustCompile(`\$\{([a-zA-Z_.]+)(?::[a-z]+)?\}`)
+
+// Where Grafana 12.3 and newer show a variable: above the panels, or in the menu of controls.
+const (
+	shown  = 0
+	inMenu = 3
+)
 
 // carried are the variables that every dashboard has, were it only hidden, so that none is lost on the way through one that does not use it.
 var carried = []string{"symbol", "venue", "source", "model", "who", "repeats", "width"}
@@ -127,7 +188,7 @@ func TestCarriedVariables(t *testing.T) {
 		var names []string
 		for _, v := range b.Templating.List {
 			require.False(t, v.SkipURLSync, "%s: links would leave out %s", name, v.Name)
-			require.True(t, v.Hide == 0 || slices.Contains(carried, v.Name), "%s: %s is hidden and of no use elsewhere", name, v.Name)
+			require.True(t, v.Hide == shown || v.Hide == inMenu || slices.Contains(carried, v.Name), "%s: %s is hidden and of no use elsewhere", name, v.Name)
 			names = append(names, v.Name)
 		}
 		require.Subset(t, names, carried, name)
@@ -185,7 +246,7 @@ func TestVariablesInSQL(t *testing.T) {
 
 // checkVariables requires that every variable is explained, and every reference means one.
 func checkVariables(t *testing.T, file string, b *board) {
-	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To", "__field.labels.Coin"}
+	known := []string{"__url_time_range", "__value.text", "__data.fields.Coin", "__data.fields.From", "__data.fields.To", "__field.labels.Coin", "__field.labels.Name"}
 	for _, v := range b.Templating.List {
 		require.NotEmpty(t, v.Label, "%s: %s", file, v.Name)
 		require.NotEmpty(t, v.Description, "%s: %s", file, v.Name)
