@@ -2,11 +2,12 @@ package alert
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"rcas/figure"
 )
 
 // Alert is an event of a rule: the JSON of a message on alerts.<symbol> and of a webhook's request, when it begins and once more when it is over.
@@ -100,7 +101,7 @@ func (a *Alert) far() string {
 	case Volume:
 		return fmt.Sprintf("%.1f times the usual", a.Value)
 	case Adverts:
-		return percent(a.Value) + " of all that was written"
+		return figure.Percent(a.Value) + " of all that was written"
 	case Word:
 		return fmt.Sprintf("%.1f standard deviations above what was expected", a.Value)
 	}
@@ -119,7 +120,7 @@ func (a *Alert) title() string {
 	}
 	price := ""
 	if a.Price != nil {
-		price = ", price " + number(*a.Price)
+		price = ", price " + figure.Price(*a.Price)
 	}
 	return fmt.Sprintf("%s: %s (%s since %s UTC, %d posts%s)", a.Symbol, a.happened(), a.far(), a.StartTime.Format(minute), a.Posts, price)
 }
@@ -151,10 +152,10 @@ func (a *Alert) who() string {
 	if a.Adverts == nil || a.Bots == nil || a.News == nil {
 		return ""
 	}
-	line := fmt.Sprintf("Who spoke: %s people, %s adverts, %s bots, %s news", percent(max(0, 1-*a.Adverts-*a.Bots-*a.News)), percent(*a.Adverts),
-		percent(*a.Bots), percent(*a.News))
+	line := fmt.Sprintf("Who spoke: %s people, %s adverts, %s bots, %s news", figure.Percent(max(0, 1-*a.Adverts-*a.Bots-*a.News)), figure.Percent(*a.Adverts),
+		figure.Percent(*a.Bots), figure.Percent(*a.News))
 	if a.Repeated != nil {
-		line += fmt.Sprintf("; %s are repeats", percent(*a.Repeated))
+		line += fmt.Sprintf("; %s are repeats", figure.Percent(*a.Repeated))
 	}
 	return line + "."
 }
@@ -171,17 +172,6 @@ func (a *Alert) board(grafana string) string {
 	margin := max(6*time.Hour, a.EndTime.Sub(a.StartTime))
 	return fmt.Sprintf("%s/d/%s?var-symbol=%s&from=%d&to=%d", strings.TrimRight(grafana, "/"), name, a.Symbol,
 		a.StartTime.Add(-margin).UnixMilli(), a.EndTime.Add(margin).UnixMilli())
-}
-
-func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 0, 64) + " %" }
-
-// number writes a price with the digits that tell: 42123, 0.5312, 0.00000673.
-func number(x float64) string {
-	text := strconv.FormatFloat(x, 'g', 6, 64)
-	if rounded, err := strconv.ParseFloat(text, 64); err == nil {
-		text = strconv.FormatFloat(rounded, 'f', -1, 64)
-	}
-	return text
 }
 
 // Trial is an alert that says that it is none, for trying a channel.

@@ -67,7 +67,7 @@ func TestRulesOfOnesOwn(t *testing.T) {
 	}
 	for symbol, want := range map[string]struct{ rule, title, post string }{
 		"MOOD": {"mood", "MOOD: mood has fallen (-", "post about MOOD"},
-		"LOUD": {"shouting", "LOUD: more posts than usual (5.0 times the usual since 5 Mar 16:00 UTC, 40 posts, price 101)", "post about LOUD"},
+		"LOUD": {"shouting", "LOUD: more posts than usual (5.0 times the usual since 5 Mar 16:00 UTC, 40 posts, price 101.00)", "post about LOUD"},
 		"SOLD": {"adverts", "SOLD: adverts flood the posts (62 % of all that was written since", "post about SOLD"},
 		"WORD": {"word", "WORD: a new word, “listing” (", "post about WORD and a Listing"},
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"rcas/figure"
 	"rcas/market"
 )
 
@@ -195,13 +196,13 @@ func (w Why) history() string {
 	}
 	line := fmt.Sprintf("Fired %s in the %d days before", times(p.Firings), p.Days)
 	if p.Measured > 0 && p.HitRate != nil && p.MeanGain != nil {
-		line += fmt.Sprintf("; four hours later the price had followed in %s", percent(*p.HitRate))
+		line += fmt.Sprintf("; four hours later the price had followed in %s", figure.Percent(*p.HitRate))
 		if p.UsualHitRate != nil {
-			line += fmt.Sprintf(" (usually %s)", percent(*p.UsualHitRate))
+			line += fmt.Sprintf(" (usually %s)", figure.Percent(*p.UsualHitRate))
 		}
-		line += fmt.Sprintf(", by %+.2f %% on average", 100**p.MeanGain)
+		line += fmt.Sprintf(", by %s on average", figure.Change(*p.MeanGain))
 		if p.UsualGain != nil {
-			line += fmt.Sprintf(" (usually %+.2f %%)", 100**p.UsualGain)
+			line += fmt.Sprintf(" (usually %s)", figure.Change(*p.UsualGain))
 		}
 	}
 	if p.Note != "" {

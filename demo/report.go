@@ -13,6 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"rcas/figure"
 )
 
 // Report is what RCAS found in the archive, asked through the same SQL functions that everybody uses.
@@ -183,18 +185,11 @@ func (r *Report) Print(out io.Writer) error {
 func (s *SymbolReport) hour(at time.Time) string {
 	for _, h := range s.Hours {
 		if h.Time.Equal(at) {
-			return fmt.Sprintf("\t%s\t%s\t%s %s\t%d\t", number(h.Close, "%.2f", 1), number(h.Return, "%+.2f %%", 100), number(h.Mood, "%+.2f", 1),
+			return fmt.Sprintf("\t%s\t%s\t%s %s\t%d\t", figure.Of(h.Close, figure.Price), figure.Of(h.Return, figure.Change), figure.Of(h.Mood, figure.Signed),
 				gauge(h.Mood), h.Posts)
 		}
 	}
 	return "\t–\t–\t–\t–\t"
-}
-
-func number(v *float64, format string, factor float64) string {
-	if v == nil {
-		return "–"
-	}
-	return fmt.Sprintf(format, *v*factor)
 }
 
 // gauge draws a mood as a mark on a short scale, zero in the middle.
@@ -231,18 +226,8 @@ func (s *SymbolReport) print(out io.Writer, lead int) {
 	fmt.Fprintln(out)
 	if s.Best.Correlation != nil {
 		fmt.Fprintf(out, "  mood leads price by %d minutes (planted: %d): correlation %.2f over %d windows, p %s\n", s.Best.Minutes, lead,
-			*s.Best.Correlation, s.Best.N, pValue(s.Best.P))
+			*s.Best.Correlation, s.Best.N, figure.P(s.Best.P))
 	}
-}
-
-func pValue(p *float64) string {
-	if p == nil {
-		return "unknown"
-	}
-	if *p < 0.0001 {
-		return "< 0.0001"
-	}
-	return fmt.Sprintf("%.4f", *p)
 }
 
 //go:embed report.html
@@ -269,7 +254,7 @@ func (r *Report) WriteHTML(out io.Writer) error {
 		"size": func(s SymbolReport, t Term) float64 {
 			return 12 + 26*math.Sqrt(float64(t.Posts)/float64(s.Terms[0].Posts))
 		},
-		"pv": pValue, "f2": func(v *float64) string { return number(v, "%+.2f", 1) },
+		"pv": figure.P, "f2": func(v *float64) string { return figure.Of(v, figure.Signed) },
 	}).Parse(reportHTML)
 	if err != nil {
 		return fmt.Errorf("write the demo's page: %w", err)
@@ -288,9 +273,9 @@ var values = map[string]func(Hour) *float64{
 
 func axis(what string, value float64) string {
 	if what == "price" {
-		return fmt.Sprintf("$%.0f", value)
+		return "$" + figure.Count(int64(math.Round(value)))
 	}
-	return fmt.Sprintf("%+.2f", value)
+	return figure.Signed(value)
 }
 
 // Measures of the charts in SVG units.

@@ -8,7 +8,7 @@ const transform = {
 
 module.exports = {
   testEnvironment: 'jsdom',
-  testMatch: ['<rootDir>/{datasource,wordcloud}/**/*.test.{ts,tsx}'],
+  testMatch: ['<rootDir>/{datasource,wordcloud}/**/*.test.{ts,tsx}', '<rootDir>/bundles.test.ts'],
   setupFiles: ['<rootDir>/jest.setup.js'],
   moduleNameMapper: {
     '\\.(css|scss|sass|svg)$': '<rootDir>/jest.empty.js',

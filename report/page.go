@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rcas/figure"
 	"rcas/market"
 )
 
@@ -22,7 +23,7 @@ const fewPairs = 30
 var pageHTML string
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"percent": percent, "logPercent": logPercent, "signed": signed, "price": price, "count": count, "whole": whole, "every": every, "clock": clock, "p": pValue, "link": link,
+	"percent": percent, "logPercent": logPercent, "signed": signed, "price": price, "count": figure.Count, "whole": whole, "every": every, "clock": clock, "p": figure.P, "link": link,
 }).Parse(pageHTML))
 
 // Write writes the page.
@@ -266,7 +267,7 @@ func (v view) LagBars() []LagBar {
 		if *l.Correlation > 0 {
 			b.Y -= b.Height
 		}
-		b.Tip = fmt.Sprintf("%d minutes: correlation %+.2f of %d pairs, p %s", l.Lag*minutes, *l.Correlation, l.N, pValue(l.P))
+		b.Tip = fmt.Sprintf("%d minutes: correlation %+.2f of %d pairs, p %s", l.Lag*minutes, *l.Correlation, l.N, figure.P(l.P))
 		bars = append(bars, b)
 	}
 	return bars
@@ -285,13 +286,13 @@ func (v view) Lead() string {
 	case best == nil:
 		return fmt.Sprintf("Too few pairs of a mood and a return, %s by %s (fewer than %d), to say which moves first.", every(v.Rule), every(v.Rule), fewPairs)
 	case *best.P > 0.05:
-		return fmt.Sprintf("Nothing shows that mood or price moves first: the likeliest lag has p %s after all lags are counted.", pValue(best.P))
+		return fmt.Sprintf("Nothing shows that mood or price moves first: the likeliest lag has p %s after all lags are counted.", figure.P(best.P))
 	case best.Lag > 0:
-		return fmt.Sprintf("Mood leads price by %d minutes: correlation %+.2f of %d pairs, p %s. One time in twenty such a thing is chance.", best.Lag*minutes, *best.Correlation, best.N, pValue(best.P))
+		return fmt.Sprintf("Mood leads price by %d minutes: correlation %+.2f of %d pairs, p %s. One time in twenty such a thing is chance.", best.Lag*minutes, *best.Correlation, best.N, figure.P(best.P))
 	case best.Lag < 0:
-		return fmt.Sprintf("Price leads mood by %d minutes: correlation %+.2f of %d pairs, p %s. One time in twenty such a thing is chance.", -best.Lag*minutes, *best.Correlation, best.N, pValue(best.P))
+		return fmt.Sprintf("Price leads mood by %d minutes: correlation %+.2f of %d pairs, p %s. One time in twenty such a thing is chance.", -best.Lag*minutes, *best.Correlation, best.N, figure.P(best.P))
 	}
-	return fmt.Sprintf("Mood and price move together: correlation %+.2f of %d pairs, p %s.", *best.Correlation, best.N, pValue(best.P))
+	return fmt.Sprintf("Mood and price move together: correlation %+.2f of %d pairs, p %s.", *best.Correlation, best.N, figure.P(best.P))
 }
 
 // WordSize is the size of a word in pixels.
@@ -319,58 +320,21 @@ func (v view) Last() *float64 {
 	return nil
 }
 
-const unknown = "–"
-
-func percent(share *float64) string {
-	if share == nil {
-		return unknown
-	}
-	return fmt.Sprintf("%.0f %%", 100**share)
-}
+func percent(share *float64) string { return figure.Of(share, figure.Percent) }
 
 // logPercent tells a log return in per cent of the price.
 func logPercent(r *float64) string {
-	if r == nil {
-		return unknown
-	}
-	return fmt.Sprintf("%+.2f %%", 100*(math.Exp(*r)-1))
+	return figure.Of(r, func(r float64) string { return figure.Change(math.Expm1(r)) })
 }
 
-func signed(x *float64) string {
-	if x == nil {
-		return unknown
-	}
-	return fmt.Sprintf("%+.2f", *x)
-}
+func signed(x *float64) string { return figure.Of(x, figure.Signed) }
 
-// price has four digits at least, and all before the point.
 func price(x *float64) string {
-	if x == nil {
-		return unknown
-	}
-	digits := 2
-	if *x > 0 && *x < 100 {
-		digits = max(2, 3-int(math.Floor(math.Log10(*x))))
-	}
-	whole, cents, _ := strings.Cut(fmt.Sprintf("%.*f", digits, *x), ".")
-	return "$" + grouped(whole) + "." + cents
+	return figure.Of(x, func(x float64) string { return "$" + figure.Price(x) })
 }
-
-func count(n int64) string { return grouped(fmt.Sprint(n)) }
 
 func whole(x *float64) string {
-	if x == nil {
-		return unknown
-	}
-	return grouped(fmt.Sprintf("%.0f", *x))
-}
-
-// grouped puts commas between the thousands of a number that is not negative.
-func grouped(text string) string {
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
+	return figure.Of(x, func(x float64) string { return figure.Count(int64(math.Round(x))) })
 }
 
 // every names a width of [widths].
@@ -389,16 +353,6 @@ func every(width time.Duration) string {
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04") }
-
-func pValue(p *float64) string {
-	switch {
-	case p == nil:
-		return "unknown"
-	case *p < 0.0001:
-		return "< 0.0001"
-	}
-	return fmt.Sprintf("%.4f", *p)
-}
 
 // link leads to a post where its network's address can be told from its id.
 func link(p Post) string { return market.PostURL(p.Source, p.ID) }

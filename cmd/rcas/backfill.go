@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/ingestor"
 	"rcas/ingestor/backfill"
 	"rcas/ingestor/exchange"
@@ -171,11 +172,11 @@ func broughtLine(source string, before, after counted) string {
 		case count.Component == "writer" && count.Event == "duplicate":
 			there += n
 		case dropped && reason != "unmapped": // posts about no coin are most of them
-			left = append(left, fmt.Sprintf("%s left out (%s)", thousands(n), reason))
+			left = append(left, fmt.Sprintf("%s left out (%s)", figure.Count(n), reason))
 		}
 	}
 	slices.Sort(left)
-	return fmt.Sprintf("%s: %s", source, strings.Join(append([]string{thousands(stored) + " rows stored", thousands(there) + " were there before"}, left...), ", "))
+	return fmt.Sprintf("%s: %s", source, strings.Join(append([]string{figure.Count(stored) + " rows stored", figure.Count(there) + " were there before"}, left...), ", "))
 }
 
 // bringing is one run of rcas backfill.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rcas/bench"
+	"rcas/figure"
 	"rcas/ingestor/archive"
 	"rcas/market"
 	"rcas/scorer"
@@ -76,10 +77,10 @@ type benchCeiling struct {
 
 func (r *benchReport) print(cmd *cobra.Command) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "whole road, %s comments, %d cores, %s database\t%.1f s\t%s messages/s\n", thousands(int64(r.Comments)), r.Cores, r.Database,
-		r.Seconds, thousands(int64(r.MessagesPerSecond)))
+	fmt.Fprintf(w, "whole road, %s comments, %d cores, %s database\t%.1f s\t%s messages/s\n", figure.Count(int64(r.Comments)), r.Cores, r.Database,
+		r.Seconds, figure.Count(int64(r.MessagesPerSecond)))
 	for _, c := range r.Ceilings {
-		fmt.Fprintf(w, "ceiling: %s\t%s messages\t%s messages/s\n", c.Part, thousands(int64(c.Messages)), thousands(int64(c.MessagesPerSecond)))
+		fmt.Fprintf(w, "ceiling: %s\t%s messages\t%s messages/s\n", c.Part, figure.Count(int64(c.Messages)), figure.Count(int64(c.MessagesPerSecond)))
 	}
 	for _, p := range r.Processes {
 		fmt.Fprintf(w, "process %s\t%.1f CPU seconds\t%d MiB at most\n", p.Name, p.CPUSeconds, p.PeakBytes>>20)

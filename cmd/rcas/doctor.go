@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/scorer"
 )
 
@@ -188,7 +189,7 @@ func (d *doctor) stream(ctx context.Context, a *app) {
 		if b.Pending > 50_000 {
 			verdict = warn
 		}
-		d.add("backlog "+b.Stream+" "+b.Consumer, verdict, thousands(int64(b.Pending))+" messages wait",
+		d.add("backlog "+b.Stream+" "+b.Consumer, verdict, figure.Count(int64(b.Pending))+" messages wait",
 			"is rcas up, ingest or score running? Does its log tell of a batch that is not stored?")
 	}
 	dead, err := a.stream.DeadCount(ctx)

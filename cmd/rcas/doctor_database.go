@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"rcas/figure"
 )
 
 const (
@@ -187,7 +189,7 @@ func (d *doctor) windows(ctx context.Context, a *app) error {
 	if trades != trade || posts != post {
 		verdict = fail
 	}
-	d.add("windows", verdict, fmt.Sprintf("an hour of %s trades and %s sentiments; its windows hold %s and %s", thousands(trades), thousands(posts), thousands(trade), thousands(post)),
+	d.add("windows", verdict, fmt.Sprintf("an hour of %s trades and %s sentiments; its windows hold %s and %s", figure.Count(trades), figure.Count(posts), figure.Count(trade), figure.Count(post)),
 		"late rows are refreshed within a minute or two; where that stays so, look at the jobs, or run rcas replay of anything, which refreshes all")
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/ingestor"
 	"rcas/ingestor/archive"
 	"rcas/market"
@@ -43,7 +44,7 @@ func (s *settings) dryRun(cmd *cobra.Command, cfg archive.Config, asJSON bool) e
 	if asJSON {
 		err = errors.Join(err, printJSON(cmd.OutOrStdout(), map[string]any{"files": files, "differs": differs.Count}))
 	} else if differs.Count > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s bars or trades differ from others of the same name; the first: %s\n", thousands(differs.Count),
+		fmt.Fprintf(cmd.OutOrStdout(), "%s bars or trades differ from others of the same name; the first: %s\n", figure.Count(differs.Count),
 			differs.First)
 	}
 	if err != nil {
@@ -67,7 +68,7 @@ func printFile(out io.Writer, f *archive.File) {
 	if f.First != nil {
 		line("times", f.First.UTC().Format(time.RFC3339)+" to "+f.Last.UTC().Format(time.RFC3339))
 	}
-	line("rows", thousands(f.Rows))
+	line("rows", figure.Count(f.Rows))
 	line("dropped", reasonList("", f.Dropped))
 	for _, example := range f.Examples {
 		line("first", example)

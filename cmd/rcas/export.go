@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"rcas/dataset"
+	"rcas/figure"
 )
 
 func newExport(s *settings) *cobra.Command {
@@ -75,7 +76,7 @@ func (s *settings) export(cmd *cobra.Command, e *dataset.Export) error {
 	bar := newProgress(cmd.ErrOrStderr(), "export")
 	e.Progress = func(rows int64, next time.Time) {
 		whole := e.Question.To.Sub(e.Question.From)
-		bar.update(int64(next.Sub(e.Question.From)/time.Second), int64(whole/time.Second), thousands(rows)+" rows")
+		bar.update(int64(next.Sub(e.Question.From)/time.Second), int64(whole/time.Second), figure.Count(rows)+" rows")
 	}
 	rows, err := e.Run(cmd.Context(), a.store.Pool())
 	bar.done()
@@ -83,7 +84,7 @@ func (s *settings) export(cmd *cobra.Command, e *dataset.Export) error {
 		return sqlError(err)
 	}
 	if e.Path != dataset.Stdout {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s rows in %s\n", thousands(rows), e.Path)
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s rows in %s\n", figure.Count(rows), e.Path)
 	}
 	return nil
 }

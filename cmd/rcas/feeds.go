@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rcas/figure"
 	"rcas/ingestor"
 	"rcas/store"
 )
@@ -85,7 +86,7 @@ func printFeeds(w io.Writer, feeds []store.FeedState, now time.Time) {
 		if len(f.Newest) > 0 {
 			newest = latest(f.Newest).UTC().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", f.Source, state, f.Since.UTC().Format(time.DateTime), newest, f.Gaps, thousands(f.Missing), next)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", f.Source, state, f.Since.UTC().Format(time.DateTime), newest, f.Gaps, figure.Count(f.Missing), next)
 	}
 	for _, f := range feeds {
 		if f.Error != "" {

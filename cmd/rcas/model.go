@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/market"
 	"rcas/scorer"
 )
@@ -158,11 +159,11 @@ labels is judged on two classes, by the larger of negative and positive. Where l
 func printEvaluation(cmd *cobra.Command, e scorer.Evaluation) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "model\t%s\ntexts\t%s\nmacro recall\t%.4f\nmacro F1\t%.4f\naccuracy\t%.4f\nkappa\t%.4f\n", e.Model,
-		thousands(int64(e.Texts)), e.MacroRecall, e.MacroF1, e.Accuracy, e.Kappa)
+		figure.Count(int64(e.Texts)), e.MacroRecall, e.MacroF1, e.Accuracy, e.Kappa)
 	for _, class := range e.Classes {
 		fmt.Fprintf(w, "recall %s\t%.4f\n", class, e.Recall[class])
 	}
-	fmt.Fprintf(w, "calibration error\t%.4f\ntexts/s\t%s\n", e.CalibrationError, thousands(int64(e.TextsPerSecond)))
+	fmt.Fprintf(w, "calibration error\t%.4f\ntexts/s\t%s\n", e.CalibrationError, figure.Count(int64(e.TextsPerSecond)))
 	fmt.Fprintf(w, "\nlabel ↓ said →\t%s\n", strings.Join(e.Classes, "\t"))
 	for _, label := range e.Classes {
 		fmt.Fprint(w, label)
@@ -191,7 +192,7 @@ func printEvaluation(cmd *cobra.Command, e scorer.Evaluation) error {
 
 // printKinds shows how well the model tells who speaks.
 func printKinds(w io.Writer, e *scorer.KindEvaluation) {
-	fmt.Fprintf(w, "\nwho speaks\t%s texts\naccuracy\t%.4f\nkappa\t%.4f\n\nkind ↓ said →", thousands(int64(e.Texts)), e.Accuracy, e.Kappa)
+	fmt.Fprintf(w, "\nwho speaks\t%s texts\naccuracy\t%.4f\nkappa\t%.4f\n\nkind ↓ said →", figure.Count(int64(e.Texts)), e.Accuracy, e.Kappa)
 	for _, said := range market.Kinds {
 		fmt.Fprintf(w, "\t%s", said)
 	}
@@ -234,8 +235,8 @@ purpose, as long as tweets are. Splitting into words or tokens is inside the tim
 			return printJSON(cmd.OutOrStdout(), result)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s: %s texts/s on %d threads, %s texts per second and core (%s texts in %.1f s, %.1f CPU seconds)\n",
-			result.Model, thousands(int64(result.TextsPerSecond)), result.Threads, thousands(int64(result.TextsPerCoreSecond)),
-			thousands(result.Texts), result.Seconds, result.CPUSeconds)
+			result.Model, figure.Count(int64(result.TextsPerSecond)), result.Threads, figure.Count(int64(result.TextsPerCoreSecond)),
+			figure.Count(result.Texts), result.Seconds, result.CPUSeconds)
 		return nil
 	}
 	return cmd

@@ -62,12 +62,3 @@ func (p *progress) done() {
 		fmt.Fprint(p.out, "\r\x1b[2K")
 	}
 }
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/ingestor"
 	"rcas/ingestor/archive"
 	"rcas/store"
@@ -254,7 +255,7 @@ func (a *app) drive(ctx context.Context, source *archive.Archive, door *ingestor
 	var most uint64
 	if err := a.stream.WaitDrained(ctx, func(left uint64) {
 		most = max(most, left)
-		bar.update(int64(most-left), int64(most), thousands(int64(left))+" steps left")
+		bar.update(int64(most-left), int64(most), figure.Count(int64(left))+" steps left")
 	}); err != nil {
 		return err
 	}
@@ -347,19 +348,19 @@ func (r *replayReport) print(out io.Writer) error {
 		name string
 		rows rowsReport
 	}{{"posts", r.Tweets}, {"prices", r.Prices}} {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", row.name, thousands(row.rows.Read), thousands(row.rows.Stored),
-			thousands(row.rows.Duplicates), thousands(sum(row.rows.Dropped)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\n", row.name, figure.Count(row.rows.Read), figure.Count(row.rows.Stored),
+			figure.Count(row.rows.Duplicates), figure.Count(sum(row.rows.Dropped)))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "sentiments stored: %s, of which judged: %s%s\n", thousands(r.Sentiments.Stored), thousands(r.Sentiments.Scored),
+	fmt.Fprintf(out, "sentiments stored: %s, of which judged: %s%s\n", figure.Count(r.Sentiments.Stored), figure.Count(r.Sentiments.Scored),
 		reasonList(", not judged: ", r.Sentiments.Skipped))
 	fmt.Fprint(out, reasonList("posts dropped: ", r.Tweets.Dropped, "\n"), reasonList("prices dropped: ", r.Prices.Dropped, "\n"),
 		reasonList("noted: ", r.Notes, "\n"))
 	if r.Differs > 0 {
 		fmt.Fprintf(out, "%s prices that were there before have other figures now, and were left as they are: if they are of another exchange, replay "+
-			"them with a --venue of their own\n", thousands(r.Differs))
+			"them with a --venue of their own\n", figure.Count(r.Differs))
 	}
 	for _, first := range r.First {
 		fmt.Fprintln(out, "first", first)
@@ -374,7 +375,7 @@ func (r *replayReport) print(out io.Writer) error {
 		fmt.Fprintf(out, "dead letters: %d (rcas dead list shows them)\n", r.Dead)
 	}
 	_, err := fmt.Fprintf(out, "%.1f seconds, %s messages a second, until the windows showed them all\n", r.Seconds,
-		thousands(int64(r.MessagesPerSecond)))
+		figure.Count(int64(r.MessagesPerSecond)))
 	return err
 }
 
@@ -392,7 +393,7 @@ func reasonList(prefix string, counts map[string]int64, suffix ...string) string
 	}
 	var parts []string
 	for _, reason := range sortedKeys(counts) {
-		parts = append(parts, reason+" "+thousands(counts[reason]))
+		parts = append(parts, reason+" "+figure.Count(counts[reason]))
 	}
 	return prefix + strings.Join(parts, ", ") + strings.Join(suffix, "")
 }

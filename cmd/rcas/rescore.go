@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/market"
 	"rcas/scorer"
 )
@@ -55,7 +56,9 @@ are, so an interrupted run goes on where it stopped.`,
 		defer a.Close()
 		r.Store = a.store
 		bar := newProgress(cmd.ErrOrStderr(), "rescore")
-		r.Progress = func(done, total int64) { bar.update(done, total, thousands(done)+" of "+thousands(total)+" posts") }
+		r.Progress = func(done, total int64) {
+			bar.update(done, total, figure.Count(done)+" of "+figure.Count(total)+" posts")
+		}
 		rescored, err := r.Run(cmd.Context())
 		bar.done()
 		if err != nil {
@@ -67,8 +70,8 @@ are, so an interrupted run goes on where it stopped.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), map[string]any{"model": r.Model.Name(), "sentiments": rescored.Added, "kinds": rescored.Told})
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s added %s sentiments and told who speaks in %s others\n", r.Model.Name(), thousands(rescored.Added),
-			thousands(rescored.Told))
+		fmt.Fprintf(cmd.OutOrStdout(), "%s added %s sentiments and told who speaks in %s others\n", r.Model.Name(), figure.Count(rescored.Added),
+			figure.Count(rescored.Told))
 		return nil
 	}
 	return cmd

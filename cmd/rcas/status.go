@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
+	"rcas/figure"
 	"rcas/store"
 	"rcas/stream"
 )
@@ -312,7 +313,7 @@ func (st *status) print(out io.Writer) error {
 		if slices.Contains(st.Estimated, table) {
 			about = "about "
 		}
-		fmt.Fprintf(w, "%s\t%s%s\n", table, about, thousands(st.Tables[table]))
+		fmt.Fprintf(w, "%s\t%s%s\n", table, about, figure.Count(st.Tables[table]))
 	}
 	if len(st.Backlogs) > 0 {
 		fmt.Fprintf(w, "dead letters\t%d\n", st.Dead)
@@ -342,7 +343,7 @@ func (st *status) printTables(w io.Writer) {
 	if len(st.Counts) > 0 {
 		fmt.Fprintln(w, "\ncounted in a day\tsource\tevent\tn")
 		for _, c := range st.Counts {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Component, c.Source, c.Event, thousands(c.N))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Component, c.Source, c.Event, figure.Count(c.N))
 		}
 	}
 	if len(st.Process) > 0 {

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"rcas/figure"
 )
 
 const (
@@ -276,7 +278,7 @@ func (r coinRow) line() string {
 	}
 	price, times, parts := "·", "·", ""
 	if r.Price != nil {
-		price = fit(shortPrice(*r.Price), 10)
+		price = fit(figure.Price(*r.Price), 10)
 	}
 	if r.Before > 0 {
 		times = fit(fmt.Sprintf("%.1f", float64(r.Posts)/float64(r.Before)), 4)
@@ -296,15 +298,6 @@ func fit(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
-// shortPrice has at most ten characters: 67123.4, 0.53124, 6.73e-06 as 0.00000673.
-func shortPrice(x float64) string {
-	digits := 2
-	if size := math.Abs(x); size > 0 && size < 1000 {
-		digits = min(8, 4-int(math.Floor(math.Log10(size))))
-	}
-	return fmt.Sprintf("%.*f", digits, x)
-}
-
 // shortCount has at most six characters.
 func shortCount(n int64) string {
 	switch {
@@ -313,7 +306,7 @@ func shortCount(n int64) string {
 	case n >= 100_000:
 		return fmt.Sprintf("%dk", n/1000)
 	}
-	return thousands(n)
+	return figure.Count(n)
 }
 
 // spark draws values between their own least and greatest; what is not known is a gap.

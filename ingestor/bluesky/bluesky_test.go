@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ type client struct {
 	config  bluesky.Config
 	sink    *feedtest.Sink
 	cursors *feedtest.Cursors
-	stop    func()
+	stop    func() error
 }
 
 func newClient(t *testing.T, urls ...string) *client {
@@ -45,18 +44,7 @@ func newClient(t *testing.T, urls ...string) *client {
 
 // start runs the source until stop is called.
 func (c *client) start() {
-	ctx, cancel := context.WithCancel(c.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- bluesky.New(c.config).Run(ctx, c.sink) }()
-	c.stop = func() {
-		cancel()
-		select {
-		case err := <-ended:
-			require.NoError(c.t, err)
-		case <-time.After(time.Minute):
-			require.Fail(c.t, "the source did not end with its context")
-		}
-	}
+	c.stop = feedtest.Run(c.t, func(ctx context.Context) error { return bluesky.New(c.config).Run(ctx, c.sink) })
 }
 
 // has tells whether the event has arrived.
@@ -89,8 +77,8 @@ func misbehave(t *testing.T, seed uint64, paths []string) map[string]int64 {
 		urls = append(urls, hosts[i].url(path))
 	}
 	c := newClient(t, urls...)
-	var behind atomic.Int64 // nanoseconds that this machine's clock is slow
-	c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+	troubles := &feedtest.Troubles{Restart: 0.15, Crash: 0.15, SlowClock: 0.15, Behind: time.Minute, Posts: 100, Away: 20, Late: 50}
+	troubles.Clock(c.sink)
 	if seed%4 == 0 {
 		c.config.Plain = true
 	}
@@ -104,26 +92,7 @@ func misbehave(t *testing.T, seed uint64, paths []string) map[string]int64 {
 	// Posts are created once; of a deletion, an earlier one of the same post may be meant.
 	first := slices.IndexFunc(events, func(p post) bool { return p.operation == "create" && c.has(p) })
 
-	n.chaos.Begin()
-	for range 4 {
-		n.speak(t.Context(), 100)
-		if n.chaos.Strikes("restart", 0.15) {
-			c.stop()
-			n.speak(t.Context(), 20)
-			c.start()
-		} else if n.chaos.Strikes("crash", 0.15) {
-			saved, _ := c.cursors.LoadCursor(t.Context(), bluesky.Source)
-			c.stop()
-			require.NoError(t, c.cursors.SaveCursor(t.Context(), bluesky.Source, saved))
-			n.speak(t.Context(), 20)
-			c.start()
-		} else if n.chaos.Strikes("clock behind", 0.15) {
-			behind.Store(int64(time.Minute))
-			n.speak(t.Context(), 50)
-			behind.Store(0)
-		}
-	}
-	n.chaos.Calm()
+	troubles.Befall(t, n.chaos, feedtest.Client{Start: c.start, Stop: func() error { return c.stop() }, Say: n.speak, Source: bluesky.Source, Cursors: c.cursors})
 	events, _ = n.from(0)
 	due := events[first:]
 	complete := func() bool {
@@ -133,7 +102,7 @@ func misbehave(t *testing.T, seed uint64, paths []string) map[string]int64 {
 	for until := time.Now().Add(time.Minute); !complete() && time.Now().Before(until); {
 		_ = feed.Sleep(t.Context(), 5*time.Millisecond)
 	}
-	c.stop()
+	require.NoError(t, c.stop())
 	for _, p := range due {
 		require.True(t, c.has(p), "lost %+v; %s", p, feedtest.Line(c.sink.Counters()))
 	}
@@ -177,7 +146,7 @@ func TestOldCursors(t *testing.T) {
 			c := newClient(t, h.url(path))
 			c.start()
 			require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 0 }, time.Minute, time.Millisecond)
-			c.stop()
+			require.NoError(t, c.stop())
 			n.speak(t.Context(), 10)
 			h.forget()
 			if version == 0 { // version 1 is silent about it: the client notices by the time
@@ -247,7 +216,7 @@ func TestImportedArchiveIsBounded(t *testing.T) {
 		events, _ := n.from(first)
 		last := events[len(events)-1]
 		require.Eventually(t, func() bool { n.speak(t.Context(), 1); return c.has(last) }, time.Minute, time.Millisecond)
-		c.stop()
+		require.NoError(t, c.stop())
 		old := 0
 		for _, p := range c.sink.Tweets() {
 			if p.Author == "did:plc:import" {
@@ -285,7 +254,7 @@ func TestVersion1Compressed(t *testing.T) {
 	c.config.Dictionary = h.dictionary
 	c.start()
 	require.Eventually(t, func() bool { n.speak(t.Context(), 5); return len(c.sink.Tweets()) > 10 }, time.Minute, time.Millisecond)
-	c.stop()
+	require.NoError(t, c.stop())
 	require.Zero(t, c.sink.Counters()["drop malformed"])
 }
 
@@ -339,7 +308,7 @@ func TestReplay(t *testing.T) {
 	c.config.Idle, c.config.Silence = time.Minute, time.Minute
 	c.start()
 	require.Eventually(t, func() bool { return len(c.sink.Tweets()) == posts }, time.Minute, time.Millisecond)
-	c.stop()
+	require.NoError(t, c.stop())
 	t.Logf("%d messages, %d posts, %d deletions: %s", len(messages), posts, deletes, feedtest.Line(c.sink.Counters()))
 	require.GreaterOrEqual(t, posts, 3)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"html"
 	"log/slog"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,18 +180,7 @@ func (c *client) start() {
 	source, err := news.NewAt(c.config)
 	require.NoError(c.t, err)
 	c.source = source
-	ctx, cancel := context.WithCancel(c.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- source.Run(ctx, c.sink) }()
-	c.stop = func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(time.Minute):
-			return errors.New("the source did not end with its context")
-		}
-	}
+	c.stop = feedtest.Run(c.t, func(ctx context.Context) error { return source.Run(ctx, c.sink) })
 }
 
 func (c *client) has(p *press, a article) bool { return c.sink.HasTweet(news.Source, p.address(a)) }
@@ -218,29 +205,11 @@ func TestMisbehavingPress(t *testing.T) {
 	t.Parallel()
 	feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 {
 		p, c := newPress(t, seed)
-		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
-		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+		troubles := &feedtest.Troubles{Restart: 0.2, Crash: 0.2, SlowClock: 0.3, Behind: time.Hour, Posts: 40, Away: 10, Late: 20}
+		troubles.Clock(c.sink)
 		p.chaos.Begin()
 		c.start()
-		for range 4 {
-			p.write(t.Context(), 40)
-			if p.chaos.Strikes("restart", 0.2) {
-				require.NoError(t, c.stop())
-				p.write(t.Context(), 10)
-				c.start()
-			} else if p.chaos.Strikes("crash", 0.2) {
-				saved, _ := c.cursors.LoadCursor(t.Context(), news.Source)
-				require.NoError(t, c.stop())
-				require.NoError(t, c.cursors.SaveCursor(t.Context(), news.Source, saved))
-				p.write(t.Context(), 10)
-				c.start()
-			} else if p.chaos.Strikes("clock behind", 0.3) {
-				behind.Store(int64(time.Hour))
-				p.write(t.Context(), 20)
-				behind.Store(0)
-			}
-		}
-		p.chaos.Calm()
+		troubles.Befall(t, p.chaos, feedtest.Client{Start: c.start, Stop: func() error { return c.stop() }, Say: p.write, Source: news.Source, Cursors: c.cursors})
 		due := p.all()
 		complete := c.eventually(p, func() bool { return !slices.ContainsFunc(due, func(a article) bool { return !c.has(p, a) }) })
 		require.NoError(t, c.stop())
@@ -254,11 +223,8 @@ func TestMisbehavingPress(t *testing.T) {
 			require.Equal(t, a.at, got.Time)
 			require.Equal(t, "127.0.0.1", got.Author)
 		}
-		figures := c.sink.Counters()
+		figures := feedtest.Figures(c.sink, p.chaos)
 		figures["articles"], figures["stored"] = int64(len(p.all())), int64(len(stored))
-		for misfortune, n := range p.chaos.Tally() {
-			figures["~"+misfortune] = int64(n)
-		}
 		return figures
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -246,18 +244,7 @@ func (c *client) start() {
 	source, err := reddit.New(c.config)
 	require.NoError(c.t, err)
 	c.source = source
-	ctx, cancel := context.WithCancel(c.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- source.Run(ctx, c.sink) }()
-	c.stop = func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(time.Minute):
-			return errors.New("the source did not end with its context")
-		}
-	}
+	c.stop = feedtest.Run(c.t, func(ctx context.Context) error { return source.Run(ctx, c.sink) })
 }
 
 func (c *client) has(t said) bool { return t.removed || c.sink.HasTweet(reddit.Source, t.name) }
@@ -280,29 +267,11 @@ func TestMisbehavingSite(t *testing.T) {
 	feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 {
 		s := newSite(seed)
 		c := newClient(t, s)
-		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
-		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+		troubles := &feedtest.Troubles{Restart: 0.2, Crash: 0.2, SlowClock: 0.2, Behind: time.Minute, Posts: 120, Away: 30, Late: 30}
+		troubles.Clock(c.sink)
 		s.chaos.Begin()
 		c.start()
-		for range 4 {
-			s.say(t.Context(), 120)
-			if s.chaos.Strikes("restart", 0.2) {
-				require.NoError(t, c.stop())
-				s.say(t.Context(), 30)
-				c.start()
-			} else if s.chaos.Strikes("crash", 0.2) {
-				saved, _ := c.cursors.LoadCursor(t.Context(), reddit.Source)
-				require.NoError(t, c.stop())
-				require.NoError(t, c.cursors.SaveCursor(t.Context(), reddit.Source, saved))
-				s.say(t.Context(), 30)
-				c.start()
-			} else if s.chaos.Strikes("clock behind", 0.2) {
-				behind.Store(int64(time.Minute))
-				s.say(t.Context(), 30)
-				behind.Store(0)
-			}
-		}
-		s.chaos.Calm()
+		troubles.Befall(t, s.chaos, feedtest.Client{Start: c.start, Stop: func() error { return c.stop() }, Say: s.say, Source: reddit.Source, Cursors: c.cursors})
 		due := s.all()
 		complete := c.eventually(s, func() bool { return !slices.ContainsFunc(due, func(t said) bool { return !c.has(t) }) })
 		require.NoError(t, c.stop())
@@ -319,11 +288,8 @@ func TestMisbehavingSite(t *testing.T) {
 				require.Equal(t, thing.at.Truncate(time.Second), got.Time)
 			}
 		}
-		figures := c.sink.Counters()
+		figures := feedtest.Figures(c.sink, s.chaos)
 		figures["things"], figures["stored"] = int64(len(s.all())), int64(len(stored))
-		for misfortune, n := range s.chaos.Tally() {
-			figures["~"+misfortune] = int64(n)
-		}
 		return figures
 	})
 }

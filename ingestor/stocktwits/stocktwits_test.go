@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,18 +146,7 @@ func newClient(t *testing.T, s *site) *client {
 // start runs the source until stop is called.
 func (c *client) start() {
 	c.source = stocktwits.NewAt(c.config)
-	ctx, cancel := context.WithCancel(c.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- c.source.Run(ctx, c.sink) }()
-	c.stop = func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(time.Minute):
-			return errors.New("the source did not end with its context")
-		}
-	}
+	c.stop = feedtest.Run(c.t, func(ctx context.Context) error { return c.source.Run(ctx, c.sink) })
 }
 
 func (c *client) has(number int) bool {
@@ -184,34 +171,15 @@ func TestMisbehavingSite(t *testing.T) {
 	feedtest.Seeds(t, func(t *testing.T, seed uint64) map[string]int64 {
 		s := newSite(seed)
 		c := newClient(t, s)
-		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
-		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+		troubles := &feedtest.Troubles{Restart: 0.2, Crash: 0.2, SlowClock: 0.3, Behind: time.Hour, Posts: 30, Away: 10, Late: 10}
+		troubles.Clock(c.sink)
 		s.say(t.Context(), 5)
 		c.start()
 		require.Eventually(t, func() bool { // the first page of each coin
 			saved, _ := c.cursors.LoadCursor(t.Context(), stocktwits.Source)
 			return strings.Count(saved, ":") == 3
 		}, time.Minute, time.Millisecond)
-		s.chaos.Begin()
-		for range 4 {
-			s.say(t.Context(), 30)
-			if s.chaos.Strikes("restart", 0.2) {
-				require.NoError(t, c.stop())
-				s.say(t.Context(), 10)
-				c.start()
-			} else if s.chaos.Strikes("crash", 0.2) {
-				saved, _ := c.cursors.LoadCursor(t.Context(), stocktwits.Source)
-				require.NoError(t, c.stop())
-				require.NoError(t, c.cursors.SaveCursor(t.Context(), stocktwits.Source, saved))
-				s.say(t.Context(), 10)
-				c.start()
-			} else if s.chaos.Strikes("clock behind", 0.3) {
-				behind.Store(int64(time.Hour))
-				s.say(t.Context(), 10)
-				behind.Store(0)
-			}
-		}
-		s.chaos.Calm()
+		troubles.Befall(t, s.chaos, feedtest.Client{Start: c.start, Stop: func() error { return c.stop() }, Say: s.say, Source: stocktwits.Source, Cursors: c.cursors})
 		due := s.all()
 		missing := func() (numbers []int) {
 			for i := range due {
@@ -234,11 +202,8 @@ func TestMisbehavingSite(t *testing.T) {
 			require.Equal(t, m.at, got.Time)
 			require.EqualValues(t, 7, got.Followers)
 		}
-		figures := c.sink.Counters()
+		figures := feedtest.Figures(c.sink, s.chaos)
 		figures["messages"], figures["stored"] = int64(len(s.all())), int64(len(stored))
-		for misfortune, n := range s.chaos.Tally() {
-			figures["~"+misfortune] = int64(n)
-		}
 		return figures
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -76,18 +75,7 @@ func (l *locked) Write(p []byte) (int, error) {
 func (c *client) start() {
 	source, err := twitter.New(c.config)
 	require.NoError(c.t, err)
-	ctx, cancel := context.WithCancel(c.t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- source.Run(ctx, c.sink) }()
-	c.stop = func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(time.Minute):
-			return errors.New("the source did not end with its context")
-		}
-	}
+	c.stop = feedtest.Run(c.t, func(ctx context.Context) error { return source.Run(ctx, c.sink) })
 }
 
 func (c *client) has(p tweet) bool { return p.coin == "DOGE" || c.sink.HasTweet(twitter.Source, p.id) }
@@ -112,8 +100,8 @@ func TestMisbehavingService(t *testing.T) {
 		s.rules["0"] = rule{ID: "0", Value: "something old", Tag: "OLD"}
 		s.noStream = seed%8 == 0 // the search alone
 		c := newClient(t, s)
-		var behind atomic.Int64 // nanoseconds that this machine's clock is slow
-		c.sink.Clock = func() time.Time { return time.Now().Add(-time.Duration(behind.Load())) }
+		troubles := &feedtest.Troubles{Restart: 0.2, SlowClock: 0.2, Behind: time.Minute, Posts: 80, Away: 10, Late: 30}
+		troubles.Clock(c.sink)
 		c.start()
 		require.True(t, c.eventually(s, func() bool {
 			saved, _ := c.cursors.LoadCursor(t.Context(), twitter.Source)
@@ -124,20 +112,7 @@ func TestMisbehavingService(t *testing.T) {
 		for !c.sink.HasTweet(twitter.Source, posts[first].id) {
 			first++
 		}
-		s.chaos.Begin()
-		for range 4 {
-			s.write(t.Context(), 80)
-			if s.chaos.Strikes("restart", 0.2) {
-				require.NoError(t, c.stop())
-				s.write(t.Context(), 10)
-				c.start()
-			} else if s.chaos.Strikes("clock behind", 0.2) {
-				behind.Store(int64(time.Minute))
-				s.write(t.Context(), 30)
-				behind.Store(0)
-			}
-		}
-		s.chaos.Calm()
+		troubles.Befall(t, s.chaos, feedtest.Client{Start: c.start, Stop: func() error { return c.stop() }, Say: s.write, Source: twitter.Source, Cursors: c.cursors})
 		posts, _ = s.from(0)
 		due := posts[first:]
 		absent := func() (list []tweet) {
@@ -158,11 +133,8 @@ func TestMisbehavingService(t *testing.T) {
 		require.Empty(t, s.faults)
 		require.NotContains(t, c.log.String(), token)
 		checkContent(t, c, due)
-		figures := c.sink.Counters()
+		figures := feedtest.Figures(c.sink, s.chaos)
 		figures["posts"], figures["stored"], figures["searches"] = int64(len(posts)), int64(len(c.sink.Tweets())), int64(s.searches)
-		for misfortune, n := range s.chaos.Tally() {
-			figures["~"+misfortune] = int64(n)
-		}
 		return figures
 	})
 }
