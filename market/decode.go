@@ -1,7 +1,6 @@
 package market
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -12,7 +11,7 @@ import (
 // now, whichever is later: a clock that was stepped back since, or another machine's that is behind, takes nothing away.
 func DecodeTweet(data []byte, now time.Time) (*Tweet, error) {
 	t := new(Tweet)
-	if err := json.Unmarshal(data, t); err != nil {
+	if err := readTweet(data, t); err != nil {
 		return nil, fmt.Errorf("not a post: %w", err)
 	}
 	if t.Deleted {
@@ -28,7 +27,7 @@ func DecodeTweet(data []byte, now time.Time) (*Tweet, error) {
 // DecodePrice reads a message of the PRICES stream; see [DecodeTweet].
 func DecodePrice(data []byte, now time.Time) (*Price, error) {
 	p := new(Price)
-	if err := json.Unmarshal(data, p); err != nil {
+	if err := readPrice(data, p); err != nil {
 		return nil, fmt.Errorf("not a price: %w", err)
 	}
 	if err := p.Validate(later(now, p.ReceivedAt)); err != nil {

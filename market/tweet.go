@@ -83,8 +83,13 @@ func (t *Tweet) Validate(now time.Time) error {
 	if t.ID == "" || t.Source == "" {
 		return ErrNoID
 	}
-	for _, name := range append([]string{t.Source, t.ID, t.Lang}, t.Symbols...) {
+	for _, name := range [...]string{t.Source, t.ID, t.Lang} {
 		if err := validateName(name); err != nil {
+			return err
+		}
+	}
+	for _, symbol := range t.Symbols {
+		if err := validateName(symbol); err != nil {
 			return err
 		}
 	}

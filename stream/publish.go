@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -49,19 +48,15 @@ func (s *Stream) Publisher() *Publisher {
 
 // Tweet publishes a post.
 func (p *Publisher) Tweet(ctx context.Context, t *market.Tweet) error {
-	return p.publish(ctx, "tweets."+token(t.Source), t)
+	return p.publish(ctx, "tweets."+token(t.Source), t.AppendJSON(make([]byte, 0, 320+len(t.Text))))
 }
 
 // Price publishes a trade.
 func (p *Publisher) Price(ctx context.Context, price *market.Price) error {
-	return p.publish(ctx, "prices."+token(price.Venue), price)
+	return p.publish(ctx, "prices."+token(price.Venue), price.AppendJSON(make([]byte, 0, 256)))
 }
 
-func (p *Publisher) publish(ctx context.Context, subject string, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode for %s: %w", subject, err)
-	}
+func (p *Publisher) publish(ctx context.Context, subject string, body []byte) error {
 	if len(p.pending) >= maxPublishPending/2 || p.bytes+len(body) > maxPublishBytes {
 		if err := p.settle(ctx, len(p.pending)/2, maxPublishBytes/2); err != nil {
 			return err
@@ -174,8 +169,14 @@ var noToken = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 
 // token makes a name fit as one token of a subject, where dots, spaces, * and > have a meaning.
 func token(name string) string {
-	if name = noToken.ReplaceAllString(name, "_"); name == "" {
+	if name == "" {
 		return "_"
+	}
+	for i := range len(name) { // nearly every name fits, and every message asks
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
+			return noToken.ReplaceAllString(name, "_")
+		}
 	}
 	return name
 }
