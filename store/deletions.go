@@ -321,7 +321,7 @@ func (s *Store) forgetGroup(ctx context.Context, source string, group []place, n
 // forgetWordsOfDeleted removes the words that were noted with posts which were stored without their text, for they were scored before their
 // deletion came, and stored after it.
 func (s *Store) forgetWordsOfDeleted(ctx context.Context, times []time.Time, sources, ids []string) error {
-	rows, err := s.pool.Query(ctx, findDeleted, times, sources, ids)
+	rows, err := s.pool.Query(ctx, findDeleted, pgx.QueryExecModeCacheDescribe, times, sources, ids)
 	if err != nil {
 		return wrap("look for deletions", err)
 	}

@@ -410,7 +410,7 @@ func (c termCounter) insert(ctx context.Context, tx pgx.Tx) error {
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO term_counts (bucket, symbol, source, term, n)
 		SELECT ($1::timestamptz[])[w], ($2::text[])[w], ($3::text[])[w], term, n
-		FROM unnest($4::integer[], $5::text[], $6::integer[]) AS t (w, term, n)`, buckets, symbols, sources, windows, terms, counts)
+		FROM unnest($4::integer[], $5::text[], $6::integer[]) AS t (w, term, n)`, pgx.QueryExecModeCacheDescribe, buckets, symbols, sources, windows, terms, counts)
 	return err
 }
 

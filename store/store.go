@@ -75,6 +75,7 @@ func (s *Store) connect(ctx context.Context) error {
 		// One backend serves all sessions there: names of prepared statements would be shared.
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
+	config.AfterConnect = useArrayCodec
 	config.ConnConfig.DialFunc = dial
 	config.ConnConfig.Tracer = renewer{reset: func() { s.pool.Reset() }}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {

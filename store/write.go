@@ -183,7 +183,8 @@ func (s *Store) insert(ctx context.Context, given, refused map[string]int64, loc
 			}
 		}
 		// Counting inside the database spares sending a name back for every row.
-		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source", args...)
+		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source",
+			append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 		if err != nil {
 			return err
 		}
