@@ -7,25 +7,39 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Rows of a day whose raw rows were dropped (rcas.drop_old) and whose windows remain must not be stored: the windows would be computed anew,
-// from them alone. The windows of a day are there and its raw rows are not: by this one knows such a day, for each coin and feed.
-// One day is asked about at a time, $1, for its names $2 to $4: with the time known when the question is planned, it looks into one chunk.
+// rawRows asks whether rows of a day whose raw rows were dropped (rcas.drop_old) are about to be stored, where its windows remain: they would
+// be computed anew, from those rows alone. The windows of a day are there and its raw rows are not: by this one knows such a day, for each
+// coin and feed. One day is asked about at a time, $1, for its names $2 to $4: with the time known when the question is planned, it looks into
+// one chunk.
+//
+// The raw rows are looked for first: nearly always there are some, and the first is found at once, by the time that the order asks for. What
+// the windows show while they are behind is computed from the raw rows, each time: only planning that takes longer than the other question.
+type rawRows struct{ missing, window string }
+
 const (
-	droppedPrices = `SELECT d.symbol, '', d.venue FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, venue)
-		WHERE EXISTS (SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.venue)
-		  AND NOT EXISTS (SELECT FROM prices AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
-		                  AND r.symbol = d.symbol AND r.venue = d.venue)`
-	droppedSentiments = `SELECT d.symbol, d.model, d.source FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source)
-		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source)
-		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
-		                  AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source)`
+	names     = `FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source) WHERE `
+	rowsOfDay = `AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day' `
+	firstRow  = ` ORDER BY r.time LIMIT 1) IS NULL`
+)
+
+var (
+	droppedPrices = rawRows{
+		missing: `SELECT d.symbol, '', d.source ` + names + `(SELECT true FROM prices ` + rowsOfDay + `AND r.symbol = d.symbol AND r.venue = d.source` + firstRow,
+		window: `SELECT d.symbol, '', d.source ` + names +
+			`EXISTS (SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.source)`,
+	}
+	droppedSentiments = rawRows{
+		missing: `SELECT d.symbol, d.model, d.source ` + names + `(SELECT true FROM sentiments ` + rowsOfDay +
+			`AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source` + firstRow,
+		window: `SELECT d.symbol, d.model, d.source ` + names +
+			`EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source)`,
+	}
 	// Posts have no windows of their own; and the scorer may be ahead of the writer.
-	droppedTweets = `SELECT '', '', d.source FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source)
-		WHERE EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source)
-		  AND NOT EXISTS (SELECT FROM sentiments AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
-		                  AND r.source = d.source)
-		  AND NOT EXISTS (SELECT FROM tweets AS r WHERE r.time >= $1::timestamptz AND r.time < $1::timestamptz + INTERVAL '1 day'
-		                  AND r.source = d.source)`
+	droppedTweets = rawRows{
+		missing: `SELECT '', '', d.source ` + names + `(SELECT true FROM tweets ` + rowsOfDay + `AND r.source = d.source` + firstRow +
+			` AND (SELECT true FROM sentiments ` + rowsOfDay + `AND r.source = d.source` + firstRow,
+		window: `SELECT '', '', d.source ` + names + `EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source)`,
+	}
 )
 
 // EventDropped is counted for rows that are refused because the raw rows of their day are no longer kept.
@@ -45,7 +59,7 @@ func dayOf(at time.Time, symbol, model, source string) day {
 }
 
 // dropped tells which of the days have windows but no raw rows any more.
-func (s *Store) dropped(ctx context.Context, sql string, days map[day]bool) (map[day]bool, error) {
+func (s *Store) dropped(ctx context.Context, of rawRows, days map[day]bool) (map[day]bool, error) {
 	ask := map[time.Time][]day{}
 	for d := range days {
 		if time.Since(d.start) >= leastKept {
@@ -54,29 +68,46 @@ func (s *Store) dropped(ctx context.Context, sql string, days map[day]bool) (map
 	}
 	gone := map[day]bool{}
 	for start, asked := range ask {
-		var symbols, models, sources []string
-		for _, d := range asked {
-			symbols, models, sources = append(symbols, d.symbol), append(models, d.model), append(sources, d.source)
-		}
-		rows, err := s.pool.Query(ctx, sql, pgx.QueryExecModeExec, start, symbols, models, sources)
+		missing, err := s.which(ctx, of.missing, start, asked)
 		if err != nil {
 			return nil, err
 		}
-		d := day{start: start}
-		if _, err := pgx.ForEachRow(rows, []any{&d.symbol, &d.model, &d.source}, func() error { gone[d] = true; return nil }); err != nil {
+		if len(missing) == 0 {
+			continue
+		}
+		dropped, err := s.which(ctx, of.window, start, missing)
+		if err != nil {
 			return nil, err
+		}
+		for _, d := range dropped {
+			gone[d] = true
 		}
 	}
 	return gone, nil
 }
 
+// which returns for which coins, models and feeds of a day the question finds something.
+func (s *Store) which(ctx context.Context, sql string, start time.Time, asked []day) (found []day, err error) {
+	var symbols, models, sources []string
+	for _, d := range asked {
+		symbols, models, sources = append(symbols, d.symbol), append(models, d.model), append(sources, d.source)
+	}
+	rows, err := s.pool.Query(ctx, sql, pgx.QueryExecModeExec, start, symbols, models, sources)
+	if err != nil {
+		return nil, err
+	}
+	d := day{start: start}
+	_, err = pgx.ForEachRow(rows, []any{&d.symbol, &d.model, &d.source}, func() error { found = append(found, d); return nil })
+	return found, err
+}
+
 // keep returns the rows of which the day is not dropped, and what was refused by feed.
-func keep[T any](ctx context.Context, s *Store, sql string, rows []T, of func(T) day) (kept []T, refused map[string]int64, err error) {
+func keep[T any](ctx context.Context, s *Store, dropped rawRows, rows []T, of func(T) day) (kept []T, refused map[string]int64, err error) {
 	days := map[day]bool{}
 	for _, r := range rows {
 		days[of(r)] = true
 	}
-	gone, err := s.dropped(ctx, sql, days)
+	gone, err := s.dropped(ctx, dropped, days)
 	if err != nil || len(gone) == 0 {
 		return rows, nil, err
 	}
