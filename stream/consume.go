@@ -21,8 +21,9 @@ type Message struct {
 	Stored   time.Time
 	Sequence uint64
 
-	msg  jetstream.Msg
-	dead error
+	msg     jetstream.Msg
+	waiting int // messages of the stream after this one, when it was delivered
+	dead    error
 }
 
 // Kill sets the message aside in the DEAD stream, with the reason, once the handler returns: it can never be handled.
@@ -45,7 +46,8 @@ var ErrPoison = errors.New("a message of the batch can't be stored")
 // ErrTooMuch marks an error of a batch that may pass in parts, where nothing is known against its messages: see [Handler].
 var ErrTooMuch = errors.New("the batch is too much at once")
 
-// Batch says when a batch is complete: at Size messages, at about 8 MiB of them, or at an age of Age, whichever comes first.
+// Batch says when a batch is complete: at Size messages, at about 8 MiB of them, or at an age of Age, whichever comes first. While more wait
+// in the stream than complete it, it may become four times as old: what is behind anyway catches up sooner by full batches.
 type Batch struct {
 	Size int
 	Age  time.Duration
@@ -173,9 +175,13 @@ func inProgress(batch []*Message) {
 
 // fetch reads a batch, in several requests.
 func (w *worker) fetch(ctx context.Context) (batch []*Message, err error) {
-	until, bytes := time.Now().Add(w.batch.Age), 0
+	began, bytes := time.Now(), 0
 	for len(batch) < w.batch.Size && bytes < batchBytes {
 		asked := min(w.batch.Size-len(batch), fetchStep, max((batchBytes-bytes)/max(w.length, 1), 1))
+		until := began.Add(w.batch.Age)
+		if len(batch) > 0 && batch[len(batch)-1].waiting >= w.batch.Size-len(batch) {
+			until = began.Add(4 * w.batch.Age)
+		}
 		// The server ends the request at its size or its age, and drops it with the connection.
 		incoming, err := w.consumer.Fetch(asked, jetstream.FetchMaxWait(max(time.Until(until), time.Millisecond)))
 		if err == nil {
@@ -201,7 +207,7 @@ func (w *worker) fetch(ctx context.Context) (batch []*Message, err error) {
 func received(msg jetstream.Msg) *Message {
 	m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
 	if meta, err := msg.Metadata(); err == nil {
-		m.Stored, m.Sequence = meta.Timestamp, meta.Sequence.Stream
+		m.Stored, m.Sequence, m.waiting = meta.Timestamp, meta.Sequence.Stream, int(meta.NumPending)
 	}
 	return m
 }
