@@ -136,6 +136,7 @@ func TestComposeModels(t *testing.T) {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
 		require.Regexp(t, `(?m)^/models/?$`, string(text), "models are large, and no part of %s", name)
+		require.Regexp(t, `(?m)^/secrets/?$`, string(text), "secrets in files are no part of %s", name)
 	}
 }
 

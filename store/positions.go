@@ -49,7 +49,8 @@ func (s *Store) CheckPosition(ctx context.Context, p StreamPosition) (*Missing, 
 			Scan(&have, &m.Since)
 		if errors.Is(err, pgx.ErrNoRows) { // a stream that nobody has noted yet begins here
 			have = int64(p.Sequence)
-			err = tx.QueryRow(ctx, `SELECT count(*) > 0, coalesce(max(stored_at), now()) FROM stream_positions WHERE stream = $1`, p.Stream).
+			err = tx.QueryRow(ctx, `SELECT count(*) > 0, coalesce(max(stored_at), now()) FROM stream_positions
+				WHERE stream = $1 AND made_at <> $2`, p.Stream, p.Made). // another writer may have noted it this instant
 				Scan(&m.Anew, &m.Since)
 		}
 		if err != nil {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"rcas/migrations"
@@ -88,6 +90,8 @@ func (s *Store) connect(ctx context.Context) error {
 			"data directory: %w", err)
 	} else if err != nil && s.embedded {
 		return fmt.Errorf("reach the embedded database; the rcas that serves it is ending, or has so much to store that nobody else comes to a turn: try again: %w", err)
+	} else if refused, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(refused.Code, "28") {
+		return fmt.Errorf("the database refuses the user or the password of RCAS_DATABASE_URL (or RCAS_DATABASE_PASSWORD): %w", err)
 	} else if err != nil {
 		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -50,6 +51,10 @@ func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Store
 		followers, quotes, replies, retweets, favours []int64
 	)
 	bySource := map[string]int64{}
+	// Writers that store the same posts, one because they were delivered again, must lock them in the same order, or they wait for each other.
+	tweets = slices.SortedStableFunc(slices.Values(tweets), func(a, b *market.Tweet) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
+	})
 	for _, t := range tweets {
 		time_, received = append(time_, t.Time), append(received, t.ReceivedAt)
 		source, id, author = append(source, t.Source), append(id, t.ID), append(author, t.Author)
@@ -124,6 +129,12 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		fill                   []bool
 	)
 	byVenue := map[string]int64{}
+	filling := slices.ContainsFunc(prices, func(p *market.Price) bool { return p.Fill })
+	if !filling { // as posts are; the order of those that fill counts, and they have a lock
+		prices = slices.SortedStableFunc(slices.Values(prices), func(a, b *market.Price) int {
+			return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Venue, b.Venue), cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.TradeID, b.TradeID))
+		})
+	}
 	for _, p := range prices {
 		time_, received = append(time_, p.Time), append(received, p.ReceivedAt)
 		symbol, venue, tradeID = append(symbol, p.Symbol), append(venue, p.Venue), append(tradeID, p.TradeID)
@@ -131,7 +142,7 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		byVenue[p.Venue]++
 	}
 	lock, sql, args := "", insertPrices, []any{time_, symbol, venue, tradeID, price, volume, received}
-	if slices.Contains(fill, true) {
+	if filling {
 		first, last := slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare)
 		lock, sql, args = fillingPrices, fillPrices, append(args, fill, first.Truncate(time.Minute), last.Truncate(time.Minute).Add(time.Minute))
 	}
