@@ -124,7 +124,7 @@ func (b *Bluesky) Report() store.FeedState { return b.state.Report() }
 
 // Run reads until ctx ends.
 func (b *Bluesky) Run(ctx context.Context, sink ingestor.Sink) error {
-	r := &reader{Bluesky: b, sink: sink, past: feed.Past{Weeks: feed.PastWeeks}}
+	r := &reader{Bluesky: b, sink: sink, began: time.Now(), past: feed.Past{Weeks: feed.PastWeeks}}
 	if b.cfg.PastWeeks != nil {
 		r.past.Weeks = *b.cfg.PastWeeks
 	}
@@ -152,6 +152,8 @@ type reader struct {
 	inflate inflater
 	past    feed.Past
 	clamped bool // the host says that it no longer has what came after our position
+	began   time.Time
+	asked   bool // a host was asked to begin with now
 
 	mu       sync.Mutex
 	at       position
@@ -386,7 +388,11 @@ func (r *reader) address(host string, dictionary []byte) (address string, from t
 			from = r.at.Time.Add(-r.cfg.HostRewind)
 		}
 		query.Set("cursor", strconv.FormatInt(from.UnixMicro(), 10))
+	case r.asked: // in vain, or nothing came: what was said since belongs to it
+		from = r.began
+		query.Set("cursor", strconv.FormatInt(from.UnixMicro(), 10))
 	}
+	r.asked = true
 	u.RawQuery = query.Encode()
 	return u.String(), from, nil
 }

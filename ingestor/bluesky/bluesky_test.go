@@ -68,6 +68,31 @@ func TestMisbehavingHosts(t *testing.T) {
 	}
 }
 
+// TestFirstConnectionFails has hosts that are away when the source starts for the first time: what is said until they are there is read.
+func TestFirstConnectionFails(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/subscribe", xrpc + "subscribeEvents"} {
+		n := newNetwork(1)
+		h := newHost(t, n, 0, 0)
+		down := func(until time.Time) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.down = until
+		}
+		down(time.Now().Add(time.Hour))
+		n.speak(t.Context(), 20)
+		before, _ := n.from(0)
+		c := newClient(t, h.url(path))
+		c.start()
+		require.Eventually(t, func() bool { return c.sink.Counter("reconnect") > 0 }, time.Minute, time.Millisecond)
+		n.speak(t.Context(), 20)
+		down(time.Time{})
+		events, _ := n.from(len(before))
+		require.Eventually(t, func() bool { return !slices.ContainsFunc(events, func(p post) bool { return !c.has(p) }) }, time.Minute, time.Millisecond, path)
+		c.stop()
+	}
+}
+
 func misbehave(t *testing.T, seed uint64, paths []string) map[string]int64 {
 	n := newNetwork(seed)
 	var hosts []*host
