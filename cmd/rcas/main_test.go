@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"rcas/bench"
 	"rcas/store/storetest"
 )
 
@@ -333,12 +334,20 @@ func TestSourcesOfTheFile(t *testing.T) {
 
 func TestBenchSeesEveryComment(t *testing.T) {
 	t.Parallel()
-	var r benchReport
-	require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "1000", "--data-dir", t.TempDir())), &r))
-	require.Equal(t, 1000, r.Comments)
-	require.Len(t, r.Ceilings, 4)
-	for _, c := range r.Ceilings {
-		require.Positive(t, c.MessagesPerSecond, c.Part)
+	var r bench.Report
+	require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "1000", "--rates", "50", "--live", "1s", "--data-dir", t.TempDir())), &r))
+	require.Equal(t, 1000, r.Road.Messages)
+	require.Len(t, r.Parts, 6)
+	for _, part := range append(r.Parts, r.Road) {
+		require.Positive(t, part.Messages, part.Name)
+		require.Positive(t, part.PerSecond, part.Name)
 	}
-	require.NotEmpty(t, r.Processes)
+	require.Positive(t, r.Road.CPU.RCAS)
+	require.Positive(t, r.Road.CPU.Database)
+	require.Positive(t, r.Disk.Tables["tweets"])
+	require.Len(t, r.Freshness, 1)
+	require.Positive(t, r.Freshness[0].P99Milli)
+	var table strings.Builder
+	require.NoError(t, printBench(&table, &r))
+	require.Contains(t, table.String(), "live at 50/s")
 }
