@@ -14,7 +14,8 @@ import (
 //
 // The raw rows are looked for first: nearly always there are some, and the first is found at once, by the time that the order asks for. What
 // the windows show while they are behind is computed from the raw rows, each time: only planning that takes longer than the other question.
-type rawRows struct{ missing, window string }
+// Where the first finds none, the second asks about both in one statement: rows that others commit meanwhile are in both or in neither.
+type rawRows struct{ missing, dropped string }
 
 const (
 	names     = `FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source) WHERE `
@@ -23,24 +24,21 @@ const (
 )
 
 var (
-	droppedPrices = rawRows{
-		missing: `SELECT d.symbol, '', d.source ` + names + `(SELECT true FROM prices ` + rowsOfDay + `AND r.symbol = d.symbol AND r.venue = d.source` + firstRow,
-		window: `SELECT d.symbol, '', d.source ` + names +
-			`EXISTS (SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.source)`,
-	}
-	droppedSentiments = rawRows{
-		missing: `SELECT d.symbol, d.model, d.source ` + names + `(SELECT true FROM sentiments ` + rowsOfDay +
-			`AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source` + firstRow,
-		window: `SELECT d.symbol, d.model, d.source ` + names +
-			`EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source)`,
-	}
+	droppedPrices = questions(`SELECT d.symbol, '', d.source `+names+`(SELECT true FROM prices `+rowsOfDay+`AND r.symbol = d.symbol AND r.venue = d.source`+firstRow,
+		`SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.source`)
+	droppedSentiments = questions(`SELECT d.symbol, d.model, d.source `+names+`(SELECT true FROM sentiments `+rowsOfDay+
+		`AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source`+firstRow,
+		`SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source`)
 	// Posts have no windows of their own; and the scorer may be ahead of the writer.
-	droppedTweets = rawRows{
-		missing: `SELECT '', '', d.source ` + names + `(SELECT true FROM tweets ` + rowsOfDay + `AND r.source = d.source` + firstRow +
-			` AND (SELECT true FROM sentiments ` + rowsOfDay + `AND r.source = d.source` + firstRow,
-		window: `SELECT '', '', d.source ` + names + `EXISTS (SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source)`,
-	}
+	droppedTweets = questions(`SELECT '', '', d.source `+names+`(SELECT true FROM tweets `+rowsOfDay+`AND r.source = d.source`+firstRow+
+		` AND (SELECT true FROM sentiments `+rowsOfDay+`AND r.source = d.source`+firstRow,
+		`SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source`)
 )
+
+// questions makes the second question of the first one and of one for the windows.
+func questions(missing, windows string) rawRows {
+	return rawRows{missing, missing + ` AND EXISTS (` + windows + `)`}
+}
 
 // EventDropped is counted for rows that are refused because the raw rows of their day are no longer kept.
 const EventDropped = "dropped:no longer kept"
@@ -75,7 +73,7 @@ func (s *Store) dropped(ctx context.Context, of rawRows, days map[day]bool) (map
 		if len(missing) == 0 {
 			continue
 		}
-		dropped, err := s.which(ctx, of.window, start, missing)
+		dropped, err := s.which(ctx, of.dropped, start, missing)
 		if err != nil {
 			return nil, err
 		}

@@ -78,3 +78,17 @@ func TestRetention(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, sizes, 15)
 }
+
+// TestRowsOfOthersAreNoDroppedDay: of two batches of a day of which nothing is stored, one commits while the other asks whether the day was
+// dropped. The windows show its rows at once.
+func TestRowsOfOthersAreNoDroppedDay(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	require.NoError(t, s.UseModel(t.Context(), "m", nil, true))
+	_, err := s.InsertSentiments(t.Context(), "m", scoredBatch(0, 10))
+	require.NoError(t, err)
+	require.EqualValues(t, 10, storetest.Value[int64](t, s, `SELECT sum(posts)::bigint FROM mood_1d`))
+	dropped, err := s.AreDropped(t.Context(), noon, "BTC", "m", "test")
+	require.NoError(t, err)
+	require.False(t, dropped)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -49,4 +50,12 @@ func (s *Store) Pages(ctx context.Context, model string, bare bool, posts []Scor
 		return nil
 	})
 	return pages, err
+}
+
+// AreDropped asks the second question about the day of a post's sentiments: what is asked once the first one found no rows, which others may
+// have committed since.
+func (s *Store) AreDropped(ctx context.Context, at time.Time, symbol, model, source string) (bool, error) {
+	d := dayOf(at, symbol, model, source)
+	found, err := s.which(ctx, droppedSentiments.dropped, d.start, []day{d})
+	return len(found) > 0, err
 }
