@@ -204,7 +204,7 @@ func TestWebhookIsTriedAgainUntilItTakes(t *testing.T) {
 	require.NoError(t, err)
 	before := storetest.Value[time.Time](t, s, `SELECT now()`)
 	require.ErrorContains(t, service.Look(t.Context(), at(fires)), "500")
-	require.NoError(t, s.CheckSchema())
+	require.NoError(t, s.CheckSchema(t.Context()))
 	wait := storetest.Value[time.Time](t, s, `SELECT next_attempt FROM alert_deliveries WHERE attempts = 1 AND last_error LIKE '%500%'`).Sub(before)
 	require.GreaterOrEqual(t, wait, 10*time.Second)
 	putOff := func() { // A slow machine may take longer than the first waits last.

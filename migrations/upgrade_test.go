@@ -57,7 +57,7 @@ func TestUpgrade(t *testing.T) {
 	}
 
 	require.NoError(t, s.Migrate())
-	require.NoError(t, s.CheckSchema())
+	require.NoError(t, s.CheckSchema(t.Context()))
 	require.NoError(t, s.RefreshWindows(t.Context()))
 	require.Equal(t, before, contents(t, s, before))
 	for _, job := range storetest.Rows(t, s, `SELECT job_id FROM timescaledb_information.jobs WHERE job_id >= 1000 ORDER BY 1`) {

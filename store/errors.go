@@ -15,6 +15,7 @@ import (
 const (
 	codeReadOnly  = "25006"
 	codeForbidden = "42501"
+	codeNoTable   = "42P01"
 	codeDiskFull  = "53100"
 	codeTooMany   = "53300" // connections
 	codeLimit     = "53400"

@@ -124,17 +124,30 @@ func (s *Store) SocketDir() string {
 }
 
 // Empty tells whether RCAS was never here: there is no schema, and nothing to lose by making one.
-func (s *Store) Empty() bool {
-	version, _, err := migrations.Version(s.url)
+func (s *Store) Empty(ctx context.Context) bool {
+	version, _, err := s.version(ctx)
 	return err == nil && version == 0
+}
+
+// version is that of the schema, and whether a migration to it failed half-way; 0 where there is none.
+func (s *Store) version(ctx context.Context) (version uint, dirty bool, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT version, dirty FROM schema_migrations`).Scan(&version, &dirty)
+	failure, ok := errors.AsType[*pgconn.PgError](err)
+	if errors.Is(err, pgx.ErrNoRows) || ok && failure.Code == codeNoTable {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("ask for the version of the database's schema: %w", err)
+	}
+	return version, dirty, nil
 }
 
 // Migrate brings the schema to the newest version.
 func (s *Store) Migrate() error { return migrations.Up(s.url) }
 
 // CheckSchema returns an error that says what to do when the schema is not the one this program needs.
-func (s *Store) CheckSchema() error {
-	version, dirty, err := migrations.Version(s.url)
+func (s *Store) CheckSchema(ctx context.Context) error {
+	version, dirty, err := s.version(ctx)
 	if err != nil {
 		return err
 	}

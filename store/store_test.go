@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"cmp"
 	"fmt"
 	"hash/crc32"
@@ -28,7 +29,7 @@ func tweet(id int, at time.Time) *market.Tweet {
 func TestMigrateUpDownUp(t *testing.T) {
 	t.Parallel()
 	s := storetest.Unmigrated(t)
-	require.True(t, s.Empty())
+	require.True(t, s.Empty(t.Context()))
 	latest, err := migrations.Latest()
 	require.NoError(t, err)
 	for range 2 {
@@ -37,7 +38,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, dirty)
 		require.Equal(t, latest, version)
-		require.NoError(t, s.CheckSchema())
+		require.NoError(t, s.CheckSchema(t.Context()))
 		require.NoError(t, migrations.Up(s.URL()), "a second time")
 		require.NoError(t, migrations.Down(s.URL()))
 		require.EqualValues(t, 0, storetest.Value[int64](t, s, `SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
@@ -53,7 +54,7 @@ func TestASchemaOfTheUsersName(t *testing.T) {
 	storetest.Exec(t, s, `DO $$ BEGIN EXECUTE format('CREATE SCHEMA %I', current_user); END $$`)
 	for range 2 {
 		require.NoError(t, s.Migrate())
-		require.NoError(t, s.CheckSchema())
+		require.NoError(t, s.CheckSchema(t.Context()))
 	}
 	storetest.RequireNone(t, s, `SELECT relname FROM pg_class WHERE relnamespace = quote_ident(current_user)::regnamespace`)
 	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM pg_class WHERE oid = to_regclass('public.tweets')`))
@@ -101,11 +102,27 @@ func TestAFailedMigrationLeavesNothingHalfDone(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, dirty)
 		require.EqualValues(t, 3, version)
-		require.ErrorContains(t, s.CheckSchema(), "run rcas migrate up")
+		require.ErrorContains(t, s.CheckSchema(t.Context()), "run rcas migrate up")
 	}
 	storetest.Exec(t, s, `DROP TABLE alerts`)
 	require.NoError(t, migrations.Up(s.URL()))
-	require.NoError(t, s.CheckSchema())
+	require.NoError(t, s.CheckSchema(t.Context()))
+}
+
+// A database that has no turn for it says nothing of its schema, in the time that the question has.
+func TestTheSchemaIsNotAwaited(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	tx, err := s.Pool().Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, s.CheckSchema(ctx), context.DeadlineExceeded)
+	require.False(t, s.Empty(ctx))
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, s.CheckSchema(t.Context()))
 }
 
 func scored(t *market.Tweet, terms ...string) store.ScoredPost {

@@ -98,8 +98,8 @@ func (s *settings) openPrepared(ctx context.Context) (*app, error) {
 // prepare makes the schema right, and gives a database that knows no coins those of the file. It never takes coins from one that has
 // some: a question must not change what it asks.
 func (a *app) prepare(ctx context.Context) error {
-	if !a.store.Serving() && !a.store.Empty() {
-		return a.store.CheckSchema()
+	if !a.store.Serving() && !a.store.Empty(ctx) {
+		return a.store.CheckSchema(ctx)
 	}
 	if err := a.store.Migrate(); err != nil {
 		return err

@@ -157,8 +157,10 @@ func (s *settings) openParts(ctx context.Context, st *status) (*app, error) {
 	a, err := s.openStore(opening)
 	if err != nil {
 		a = &app{settings: s}
-	} else if prepareErr := a.prepare(ctx); prepareErr != nil {
-		err = prepareErr
+	} else if a.servesDatabase() {
+		err = a.prepare(ctx) // it may have to be migrated
+	} else {
+		err = a.prepare(opening)
 	}
 	if endpoint, _ := s.running(); s.nats.url == "" && a.store == nil && endpoint.NATS == "" {
 		st.Errors["stream"] = "it is embedded where the database is, and that is not open"
