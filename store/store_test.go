@@ -1,8 +1,8 @@
 package store_test
 
 import (
-	"context"
 	"cmp"
+	"context"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
