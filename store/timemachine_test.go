@@ -111,7 +111,8 @@ func (m *machine) write(trades, posts time.Time) {
 	var forget []string
 	refused := [2]int64{}
 	for _, age := range ages {
-		at := m.now.AddDate(0, 0, -age).Add(-time.Duration(1+m.r.IntN(600)) * time.Minute).Truncate(time.Microsecond)
+		// Never the time of another trade, for which of two that are equally old is a window's last is nobody's to say.
+		at := m.now.AddDate(0, 0, -age).Add(-time.Duration(60_000_001+m.r.IntN(36_000_000_000)) * time.Microsecond)
 		m.late++
 		prices = append(prices, &market.Price{Venue: "v", Symbol: "BTC", TradeID: fmt.Sprint("late", m.late), Time: at, Price: 50 + m.r.Float64()*200,
 			Volume: 1, ReceivedAt: m.now})

@@ -57,7 +57,7 @@ func freshness(b testing.TB, d *deployment, rate int, lasts time.Duration) []tim
 		}
 	}()
 	var times []time.Duration
-	for deadline := time.Now().Add(lasts + 2*time.Minute); len(times) < batches; {
+	for deadline := time.Now().Add(lasts + 10*time.Minute); len(times) < batches; {
 		require.True(b, time.Now().Before(deadline), "mood() knows of %d of %d batches", len(times), batches)
 		have, now := known(), time.Now()
 		for ; len(times) < min(have, int(begun.Load())); times = append(times, now.Sub(sent[len(times)])) {
