@@ -15,14 +15,12 @@ import (
 
 // misread are the phrases of testdata/phrases.tsv that the bundled model reads wrongly; docs/mood.md tells of them.
 var misread = []string{
-	"positive, BTC: not a scam",
-	"positive, BTC: not dead",
 	"positive, BTC: $BTC is far from dead",
-	"positive, BTC: will never crash",
 	"positive, BTC: there is nothing wrong with bitcoin",
 	"positive, BTC: bulls are back",
 	"positive, BTC: bitcoin bulls are back",
 	"positive, BTC: bitcoin breaks out, next stop 60k",
+	"positive, BTC: sold all my gold for bitcoin",
 	"positive, BTC: ETH is a scam, bitcoin is the only real one",
 	"negative, BTC: bears are winning",
 	"negative, BTC: bears are back in control of $BTC",

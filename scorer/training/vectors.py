@@ -3,6 +3,7 @@
 import collections
 
 import numpy as np
+import scipy.sparse
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -28,32 +29,60 @@ class Vectors(nn.Module):
         counts = collections.Counter(run for each in runs for run in each)
         numbers = {run: i for i, run in enumerate(sorted(run for run, n in counts.items() if n >= MIN_WORDS))}
         members = [[numbers[run] for run in each if run in numbers] for each in runs]
-        self.lengths = torch.tensor([len(each) for each in members])
-        self.starts = torch.cumsum(self.lengths, 0) - self.lengths
-        self.members = torch.tensor([run for each in members for run in each])
-        self.own = nn.Embedding(size, dimensions, sparse=True)
-        self.letters = nn.Embedding(len(numbers), dimensions, sparse=True)
-        nn.init.normal_(self.own.weight, 0, 0.1)
-        nn.init.normal_(self.letters.weight, 0, 0.03)
+        self.own = nn.Parameter(torch.empty(size, dimensions).normal_(0, 0.1))
+        self.letters = nn.Parameter(torch.empty(len(numbers), dimensions).normal_(0, 0.03))
+        sharing = scipy.sparse.csr_matrix(shares(members), (size, len(numbers)), np.float32)
+        self.sharing, self.shared = Constant(sharing), Constant(sharing.T.tocsr())
         with torch.no_grad():
             for word, vector in start.items():
-                self.own.weight[vocabulary[word]] = torch.from_numpy(vector)
+                self.own[vocabulary[word]] = torch.from_numpy(vector)
 
     def forward(self, ids):
         """The vectors of a tensor of ids, in one more dimension."""
-        words, places = torch.unique(ids, return_inverse=True)
-        lengths = self.lengths[words]
-        bags = torch.cumsum(lengths, 0) - lengths
-        inside = torch.arange(int(lengths.sum())) - torch.repeat_interleave(bags, lengths)
-        members = self.members[torch.repeat_interleave(self.starts[words], lengths) + inside]
-        letters = F.embedding_bag(members, self.letters.weight, bags, mode="sum", sparse=True)
-        vectors = self.own(words) + letters / lengths.clamp(min=1).sqrt().unsqueeze(1)
-        return F.embedding(places, vectors)
+        return F.embedding(ids, self.all())
+
+    def all(self):
+        """The vectors of all words. One product with a constant matrix costs less than finding the runs of a batch."""
+        return self.own + Product.apply(self.letters, self.sharing(), self.shared())
 
     def fold(self):
         """The vectors of all words, as a matrix."""
         with torch.no_grad():
-            return self(torch.arange(len(self.lengths))).numpy()
+            return self.all().cpu().numpy()
+
+
+class Constant(nn.Module):
+    """A sparse matrix that moves with its module to another device, and that nothing learns."""
+
+    def __init__(self, matrix):
+        super().__init__()
+        self.shape = matrix.shape
+        self.register_buffer("starts", torch.from_numpy(matrix.indptr.astype(np.int64)), persistent=False)
+        self.register_buffer("columns", torch.from_numpy(matrix.indices.astype(np.int64)), persistent=False)
+        self.register_buffer("values", torch.from_numpy(matrix.data), persistent=False)
+
+    def forward(self):
+        return torch.sparse_csr_tensor(self.starts, self.columns, self.values, self.shape)
+
+
+class Product(torch.autograd.Function):
+    """A constant sparse matrix times a dense one. Its transpose is given, so that the gradient is such a product, too."""
+
+    @staticmethod
+    def forward(context, dense, constant, transposed):
+        context.transposed = transposed
+        return constant @ dense
+
+    @staticmethod
+    def backward(context, gradient):
+        return context.transposed @ gradient.contiguous(), None, None
+
+
+def shares(members):
+    """The cells of the matrix that sums the runs of each word over the root of their number: values, and (rows, columns)."""
+    rows = np.repeat(np.arange(len(members)), [len(each) for each in members])
+    values = np.concatenate([np.full(len(each), len(each) ** -0.5) for each in members if each])
+    return values, (rows, np.concatenate([each for each in members if each]).astype(np.int64))
 
 
 def letter_runs(word):
