@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"rcas/catalog"
 	"rcas/dataset"
@@ -36,7 +39,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 	}
 	out := &answer{w: w, r: r}
 	out.describe(q)
-	if err := s.answer(ctx, q, q.most, out); err != nil {
+	if err := s.together(ctx, q, out); err != nil {
 		if out.sent { // the beginning is with the caller already: only a broken connection tells that the end is missing
 			s.cfg.Log.Warn("an answer was cut off", "question", r.URL.Path, "error", err)
 			panic(http.ErrAbortHandler)
@@ -47,12 +50,57 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 	out.finish()
 }
 
+// together answers with others who ask the same at the same time.
+func (s *Server) together(ctx context.Context, q *question, out *answer) error {
+	text := out.r.URL.Path + "?" + out.r.URL.RawQuery + " " + string(q.format)
+	group, first := s.crowd.join(text)
+	if first {
+		defer s.crowd.end(text, group)
+	} else {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-group.done:
+		}
+		if group.body != nil || group.err != nil {
+			_, _ = out.body.Write(group.body)
+			return group.err
+		}
+	}
+	turn, err := s.cfg.DB.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.Release()
+	if first {
+		s.crowd.begin(text, group)
+	}
+	if err := q.at(s.now()); err != nil {
+		return err
+	}
+	err = s.answer(ctx, turn, q, q.most, out)
+	if first && err == nil && !out.sent {
+		group.body = out.body.Bytes()
+	} else if first && err != nil && ctx.Err() == nil {
+		group.err = err
+	}
+	return err
+}
+
 // question is what a request asks for.
 type question struct {
 	catalog.Question
 	entry  *catalog.Entry
+	values url.Values // of its arguments
+	limit  int        // of the rows that the database is asked for
 	format dataset.Format
 	most   int // rows
+}
+
+// at puts the question, of which times may count from now.
+func (q *question) at(now time.Time) (err error) {
+	q.Question, err = q.entry.Ask(q.values, q.limit, now)
+	return err
 }
 
 func (s *Server) question(ctx context.Context, r *http.Request) (*question, error) {
@@ -68,23 +116,21 @@ func (s *Server) question(ctx context.Context, r *http.Request) (*question, erro
 	if err != nil {
 		return nil, badRequest("the question does not parse: percent-encode what stands behind the ?")
 	}
-	q := &question{entry: entry, most: s.cfg.Rows}
+	q := &question{entry: entry, values: values, most: s.cfg.Rows}
 	if q.format, err = formatOf(values.Get("format"), r.Header.Get("Accept")); err != nil {
 		return nil, err
 	}
-	limit, err := s.limit(entry, values)
-	if err != nil {
+	if q.limit, err = s.limit(values); err != nil {
 		return nil, err
 	}
 	for _, own := range []string{"format", "rows"} {
 		delete(values, own)
 	}
-	q.Question, err = entry.Ask(values, limit, s.now())
-	return q, err
+	return q, q.at(s.now())
 }
 
 // limit is how many rows a caller wants at most; rows=N, because functions have arguments that are called limit.
-func (s *Server) limit(entry *catalog.Entry, values url.Values) (int, error) {
+func (s *Server) limit(values url.Values) (int, error) {
 	text := values.Get("rows")
 	if text == "" {
 		return s.cfg.Rows + 1, nil // one more than allowed tells that there are more
@@ -119,8 +165,8 @@ func formatOf(asked, accept string) (dataset.Format, error) {
 }
 
 // answer asks the database and writes what it says, in the question's format.
-func (s *Server) answer(ctx context.Context, q *question, most int, out io.Writer) error {
-	rows, err := s.cfg.DB.Query(ctx, q.SQL, q.Args...)
+func (s *Server) answer(ctx context.Context, db querier, q *question, most int, out io.Writer) error {
+	rows, err := db.Query(ctx, q.SQL, q.Args...)
 	if err != nil {
 		return err
 	}
@@ -133,6 +179,11 @@ func (s *Server) answer(ctx context.Context, q *question, most int, out io.Write
 		return err
 	}
 	return writer.Close()
+}
+
+// querier is a pool, or one of its connections.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // held is how much of an answer waits for its end: an answer that is shorter has an ETag, and one that fails before has a proper error.

@@ -77,7 +77,7 @@ func (s *Server) event(r *http.Request, to *events) error {
 		return err
 	}
 	var body bytes.Buffer
-	if err := s.answer(ctx, q, min(q.most, liveRows), &body); err != nil {
+	if err := s.answer(ctx, s.cfg.DB, q, min(q.most, liveRows), &body); err != nil {
 		return err
 	}
 	return to.send(body.Bytes())

@@ -41,6 +41,7 @@ type Server struct {
 	cfg     Config
 	guard   *guard
 	live    chan struct{} // a place for each stream of events
+	crowd   crowd
 	handler http.Handler
 	now     func() time.Time
 
@@ -69,7 +70,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, guard: newGuard(cfg), live: make(chan struct{}, cfg.Live), now: time.Now}
+	s := &Server{cfg: cfg, guard: newGuard(cfg), live: make(chan struct{}, cfg.Live), crowd: crowd{waiting: map[string]*shared{}}, now: time.Now}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
 	mux.HandleFunc("GET /v1/{$}", s.list)
