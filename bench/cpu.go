@@ -54,20 +54,14 @@ func NewMeter(ctx context.Context, db *pgxpool.Pool) (*Meter, error) {
 func (m *Meter) Read() CPU {
 	var used CPU
 	self := os.Getpid()
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		p, err := readProcess(pid)
+	for pid, p := range processes() {
 		switch {
-		case err != nil: // it has just ended
 		case pid == self:
 			used.RCAS += p.own
 			if m.server == 0 {
 				used.Database += p.ended
 			}
-		case p.parent == self && m.server == 0, p.parent == m.server && m.server > 0:
-			used.Database += p.own + p.ended
-		case pid == m.server:
+		case p.parent == self && m.server == 0, p.parent == m.server && m.server > 0, pid == m.server:
 			used.Database += p.own + p.ended
 		}
 	}
@@ -80,10 +74,8 @@ func (m *Meter) Peak() (rcas, database int64) {
 	if m.server != 0 {
 		return rcas, 0
 	}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if p, err := readProcess(pid); err == nil && p.parent == os.Getpid() {
+	for pid, p := range processes() {
+		if p.parent == os.Getpid() {
 			database += peak(pid)
 		}
 	}
@@ -98,6 +90,19 @@ type process struct {
 	name       string
 	parent     int
 	own, ended float64
+}
+
+// processes are all of this machine that have not ended meanwhile, by their numbers.
+func processes() map[int]process {
+	found := map[int]process{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if p, err := readProcess(pid); err == nil {
+			found[pid] = p
+		}
+	}
+	return found
 }
 
 var errStat = errors.New("/proc has another form than expected")

@@ -32,9 +32,7 @@ func (s *Store) Pages(ctx context.Context, model string, bare bool, posts []Scor
 			return err
 		}
 		var text []byte
-		if err := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id,
-			rows.symbol, rows.negative, rows.neutral, rows.positive, rows.skipped, rows.weight, rows.reach, rows.repost, rows.authorHash, rows.first, rows.last,
-			rows.textHash, model, rows.kind, rows.terms).Scan(&text); err != nil {
+		if err := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, rows.args(model)...).Scan(&text); err != nil {
 			return err
 		}
 		var plans []struct {

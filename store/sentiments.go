@@ -192,9 +192,7 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 		if err := takeTurn(ctx, tx, turn, model); err != nil {
 			return err
 		}
-		query, err := tx.Query(ctx, insertSentiments, pgx.QueryExecModeCacheDescribe, rows.time, rows.source, rows.id, rows.symbol,
-			rows.negative, rows.neutral, rows.positive, rows.skipped, rows.weight, rows.reach, rows.repost, rows.authorHash, rows.first, rows.last,
-			rows.textHash, model, rows.kind, rows.terms)
+		query, err := tx.Query(ctx, insertSentiments, rows.args(model)...)
 		if err != nil {
 			return err
 		}
@@ -328,6 +326,12 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 		}
 	}
 	return c
+}
+
+// args are those of insertSentiments, $1 to $18.
+func (c *sentimentColumns) args(model string) []any {
+	return []any{pgx.QueryExecModeCacheDescribe, c.time, c.source, c.id, c.symbol, c.negative, c.neutral, c.positive, c.skipped, c.weight, c.reach,
+		c.repost, c.authorHash, c.first, c.last, c.textHash, model, c.kind, c.terms}
 }
 
 func kindOf(s *market.Sentiment) *string {

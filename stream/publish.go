@@ -1,10 +1,10 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -165,18 +165,19 @@ func (s *Stream) why(ctx context.Context, subject string, cause error) error {
 var errDisk = errors.New("the NATS server answers but stores nothing: most likely its disk is full (disk full, see its log). Make room; " +
 	"a server by URL must then be started anew to take messages again")
 
-var noToken = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-
-// token makes a name fit as one token of a subject, where dots, spaces, * and > have a meaning.
+// token makes a name fit as one token of a subject, where dots, spaces, * and > have a meaning: a run of what does not fit is one _.
 func token(name string) string {
-	if name == "" {
-		return "_"
-	}
-	for i := range len(name) { // nearly every name fits, and every message asks
-		c := name[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-') {
-			return noToken.ReplaceAllString(name, "_")
+	fits := true
+	name = strings.Map(func(c rune) rune { // which copies nothing of a name that fits, as nearly every one does
+		before := fits
+		fits = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+		switch {
+		case fits:
+			return c
+		case before:
+			return '_'
 		}
-	}
-	return name
+		return -1
+	}, name)
+	return cmp.Or(name, "_")
 }
