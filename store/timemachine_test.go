@@ -111,8 +111,9 @@ func (m *machine) write(trades, posts time.Time) {
 	var forget []string
 	refused := [2]int64{}
 	for _, age := range ages {
-		// Never the time of another trade, for which of two that are equally old is a window's last is nobody's to say.
-		at := m.now.AddDate(0, 0, -age).Add(-time.Duration(60_000_001+m.r.IntN(36_000_000_000)) * time.Microsecond)
+		// Rows of one age are of one day in every round, at whatever hour the test runs: of a day that never had rows none are refused. And never the time of
+		// another trade, for which of two that are equally old is a window's last is nobody's to say.
+		at := m.now.AddDate(0, 0, -1-age).Truncate(24 * time.Hour).Add(time.Duration(1+m.r.IntN(84_600_000_000)) * time.Microsecond)
 		m.late++
 		prices = append(prices, &market.Price{Venue: "v", Symbol: "BTC", TradeID: fmt.Sprint("late", m.late), Time: at, Price: 50 + m.r.Float64()*200,
 			Volume: 1, ReceivedAt: m.now})
