@@ -30,13 +30,19 @@ type Writer struct {
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 
-	deletions chan struct{} // holds one when some were remembered
-	made      sync.Map      // when each stream was made, by its name
+	deletions chan struct{}     // holds one when some were remembered
+	noted     map[string]*noted // of each stream
+}
+
+// noted is how far a stream is noted in the database, as far as this writer knows.
+type noted struct {
+	sync.Mutex
+	at store.StreamPosition
 }
 
 // Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) error {
-	w.deletions = make(chan struct{}, 1)
+	w.deletions, w.noted = make(chan struct{}, 1), map[string]*noted{stream.Tweets: {}, stream.Prices: {}}
 	w.deletions <- struct{}{} // an earlier run may have left some
 	group, ctx := errgroup.WithContext(ctx)
 	for name, part := range map[string]struct {
@@ -84,11 +90,10 @@ func (w *Writer) compare(ctx context.Context, name string) error {
 		at, err := w.Stream.Position(ctx, name, stream.Writer)
 		var missing *store.Missing
 		if err == nil {
-			missing, err = w.Store.CheckPosition(ctx, store.StreamPosition(at))
+			missing, err = w.check(ctx, store.StreamPosition(at))
 		}
 		if err == nil {
 			failing.Over()
-			w.made.Store(name, at.Made)
 			switch {
 			case missing == nil:
 			case missing.Anew:
@@ -97,8 +102,9 @@ func (w *Writer) compare(ctx context.Context, name string) error {
 			default:
 				w.Metrics.Count(name, store.EventMissing, int64(missing.To-missing.From+1))
 				w.Log.Error("the database lacks messages that were acknowledged: it was restored from an earlier time, or the stream was purged; "+
-					"what no source reads again by its cursor must be replayed", "stream", name, "messages", missing.To-missing.From+1,
-					"from", missing.From, "to", missing.To, "stored_until", missing.Since)
+					"what no source reads again by its cursor must be replayed or sent again, and posts stored just before may lack their sentiments "+
+					"(rcas rescore)", "stream", name, "messages", missing.To-missing.From+1, "from", missing.From, "to", missing.To,
+					"stored_until", missing.Since)
 			}
 			return nil
 		}
@@ -114,23 +120,56 @@ func (w *Writer) compare(ctx context.Context, name string) error {
 	}
 }
 
-// noting notes the stream's position when a batch is done with.
+// check compares a position that was acknowledged, and what this writer has noted, with the database.
+func (w *Writer) check(ctx context.Context, acknowledged store.StreamPosition) (*store.Missing, error) {
+	n := w.noted[acknowledged.Stream]
+	n.Lock()
+	defer n.Unlock()
+	var known uint64
+	if n.at.Made.Equal(acknowledged.Made) {
+		known = n.at.Sequence
+	}
+	sequence, missing, err := w.Store.CheckPosition(ctx, acknowledged, known)
+	if err != nil {
+		return nil, err
+	}
+	n.at = acknowledged
+	n.at.Sequence = sequence
+	return missing, nil
+}
+
+// noting notes the stream's position when a batch is done with. A database that was put back to an earlier time meanwhile gets the batch once
+// more, for its rows may have gone into the one of before.
 func (w *Writer) noting(name string, handle stream.Handler) stream.Handler {
 	return func(ctx context.Context, batch []*stream.Message) error {
 		err := handle(ctx, batch)
 		if err != nil && !(errors.Is(err, stream.ErrPoison) && len(batch) == 1) { // which is set aside now
 			return err
 		}
-		made, _ := w.made.Load(name)
-		at := store.StreamPosition{Stream: name, Made: made.(time.Time)}
-		for _, m := range batch {
-			at.Sequence = max(at.Sequence, m.Sequence)
+		saveErr := w.note(ctx, name, batch)
+		if errors.Is(saveErr, store.ErrWentBack) {
+			saveErr = errors.Join(saveErr, w.compare(ctx, name))
 		}
-		if saveErr := w.Store.SavePosition(ctx, at); saveErr != nil {
+		if saveErr != nil {
 			return saveErr
 		}
 		return err
 	}
+}
+
+func (w *Writer) note(ctx context.Context, name string, batch []*stream.Message) error {
+	n := w.noted[name]
+	n.Lock()
+	defer n.Unlock()
+	at := n.at
+	for _, m := range batch {
+		at.Sequence = max(at.Sequence, m.Sequence)
+	}
+	if err := w.Store.SavePosition(ctx, at, n.at.Sequence); err != nil {
+		return err
+	}
+	n.at = at
+	return nil
 }
 
 func (w *Writer) tweets(ctx context.Context, batch []*stream.Message) error {

@@ -66,7 +66,7 @@ func TestWritersThatMeetANewStream(t *testing.T) {
 		alarms := make(chan string, 4)
 		for range cap(alarms) {
 			writers.Go(func() {
-				if missing, err := s.CheckPosition(t.Context(), at); err != nil || missing != nil {
+				if _, missing, err := s.CheckPosition(t.Context(), at, 0); err != nil || missing != nil {
 					alarms <- fmt.Sprint(missing, err)
 				}
 			})

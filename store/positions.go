@@ -17,14 +17,22 @@ type StreamPosition struct {
 	Sequence uint64
 }
 
+// ErrWentBack means that the database does not know what was noted in it before: it was put back to an earlier time while services went on.
+var ErrWentBack = errors.New("the database does not know what was noted in it before: it was put back to an earlier time")
+
 // SavePosition notes that a stream has been stored up to a message, though some before it may still be under way. It is called before the
 // message is acknowledged: so the stream's consumer is never ahead of what is noted, unless the database has gone back.
-func (s *Store) SavePosition(ctx context.Context, p StreamPosition) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO stream_positions AS have (stream, made_at, sequence) VALUES ($1, $2, $3)
-		ON CONFLICT (stream, made_at) DO UPDATE SET sequence = greatest(have.sequence, excluded.sequence), stored_at = now()`,
-		p.Stream, p.Made, int64(p.Sequence))
+//
+// Known is a message up to which the stream was noted before, as [Store.CheckPosition] told or this function did. Where the database does not know
+// that any more, nothing is noted, for the difference would be hidden: the error is [ErrWentBack].
+func (s *Store) SavePosition(ctx context.Context, p StreamPosition, known uint64) error {
+	tag, err := s.pool.Exec(ctx, `UPDATE stream_positions SET sequence = greatest(sequence, $3), stored_at = now()
+		WHERE stream = $1 AND made_at = $2 AND sequence >= $4`, p.Stream, p.Made, int64(p.Sequence), int64(known))
 	if err != nil {
 		return wrap("note the stream's position", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrWentBack
 	}
 	return nil
 }
@@ -39,18 +47,22 @@ type Missing struct {
 	Anew bool
 }
 
-// CheckPosition compares what a consumer has acknowledged with what was noted here. Where that is less, the database was restored from an
-// earlier time, or a standby without the newest rows has taken over, or the stream was purged: the messages between are told once.
-func (s *Store) CheckPosition(ctx context.Context, p StreamPosition) (*Missing, error) {
+// CheckPosition compares what a consumer has acknowledged, and what the caller knows was noted, with what is noted here. Where that is less, the
+// database was restored from an earlier time, or a standby without the newest rows has taken over, or the stream was purged: the messages
+// between are told once. It returns up to where the stream is noted now.
+func (s *Store) CheckPosition(ctx context.Context, p StreamPosition, known uint64) (noted uint64, missing *Missing, err error) {
+	p.Sequence = max(p.Sequence, known)
 	var m Missing
 	var have int64
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `SELECT sequence, stored_at FROM stream_positions WHERE stream = $1 AND made_at = $2 FOR UPDATE`, p.Stream, p.Made).
 			Scan(&have, &m.Since)
-		if errors.Is(err, pgx.ErrNoRows) { // a stream that nobody has noted yet begins here
-			have = int64(p.Sequence)
-			err = tx.QueryRow(ctx, `SELECT count(*) > 0, coalesce(max(stored_at), now()) FROM stream_positions
-				WHERE stream = $1 AND made_at <> $2`, p.Stream, p.Made). // another writer may have noted it this instant
+		if errors.Is(err, pgx.ErrNoRows) {
+			if known == 0 { // a stream that nobody has noted yet begins here
+				have = int64(p.Sequence)
+			} // else it was noted: in a database that is this one's future
+			err = tx.QueryRow(ctx, `SELECT count(*) > 0 AND $3, coalesce(max(stored_at), now()) FROM stream_positions
+				WHERE stream = $1 AND made_at <> $2`, p.Stream, p.Made, known == 0). // another writer may have noted it this instant
 				Scan(&m.Anew, &m.Since)
 		}
 		if err != nil {
@@ -65,12 +77,13 @@ func (s *Store) CheckPosition(ctx context.Context, p StreamPosition) (*Missing, 
 		return addCounts(ctx, tx, []Count{{"writer", p.Stream, EventMissing, int64(m.To - m.From + 1)}})
 	})
 	if err != nil {
-		return nil, wrap(fmt.Sprintf("compare %s with what is stored", p.Stream), err)
+		return 0, nil, wrap(fmt.Sprintf("compare %s with what is stored", p.Stream), err)
 	}
+	noted = max(uint64(have), p.Sequence)
 	if m.From > m.To && !m.Anew {
-		return nil, nil
+		return noted, nil, nil
 	}
-	return &m, nil
+	return noted, &m, nil
 }
 
 // EventMissing counts messages that were acknowledged and are not in the database.

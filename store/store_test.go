@@ -334,6 +334,16 @@ func TestModelsAndCursors(t *testing.T) {
 	cursor, err := s.LoadCursor(t.Context(), "x")
 	require.NoError(t, err)
 	require.Equal(t, "2", cursor)
+	require.NoError(t, s.SaveCursorAfter(t.Context(), "x", "2", "3"))
+	require.NoError(t, s.SaveCursorAfter(t.Context(), "x", "2", "3"), "once more, after an answer that got lost")
+	for _, before := range []string{"", "2", "4"} {
+		require.ErrorIs(t, s.SaveCursorAfter(t.Context(), "x", before, "5"), store.ErrWentBack, before)
+	}
+	require.NoError(t, s.SaveCursorAfter(t.Context(), "new", "", "1"))
+	require.ErrorIs(t, s.SaveCursorAfter(t.Context(), "gone", "1", "2"), store.ErrWentBack)
+	cursor, err = s.LoadCursor(t.Context(), "x")
+	require.NoError(t, err)
+	require.Equal(t, "3", cursor)
 }
 
 func TestFeedStates(t *testing.T) {

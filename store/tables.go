@@ -30,6 +30,21 @@ func (s *Store) SaveCursor(ctx context.Context, source, cursor string) error {
 	return nil
 }
 
+// SaveCursorAfter is SaveCursor where the database has the cursor before, "" being none. Where it has another one nothing is stored, and the error
+// is [ErrWentBack].
+func (s *Store) SaveCursorAfter(ctx context.Context, source, before, cursor string) error {
+	tag, err := s.pool.Exec(ctx, `INSERT INTO cursors AS have (source, cursor)
+		SELECT $1, $3 WHERE $2 = '' OR EXISTS (SELECT FROM cursors WHERE source = $1)
+		ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor, saved_at = now() WHERE have.cursor IN ($2, excluded.cursor)`, source, before, cursor)
+	if err != nil {
+		return wrap("save cursor of "+source, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrWentBack
+	}
+	return nil
+}
+
 // Symbols returns the coins that the database knows, in the order of their bytes.
 func (s *Store) Symbols(ctx context.Context) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `SELECT symbol FROM assets ORDER BY symbol COLLATE "C"`)

@@ -47,6 +47,10 @@ func (s *Stream) setup(ctx context.Context, cfg Config) error {
 			if errors.Is(err, jetstream.ErrJetStreamNotEnabled) {
 				return fmt.Errorf("the NATS server has no JetStream; start it with --jetstream: %w", err)
 			}
+			if cfg.Replicas > 1 && tooFewNodes(err) {
+				return fmt.Errorf("stream %s: NATS has not the %d nodes that --nats-replicas asks for: name a cluster that has, or say fewer: %w",
+					want.Name, cfg.Replicas, err)
+			}
 			return fmt.Errorf("stream %s: %w", want.Name, plain(err))
 		}
 	}
@@ -75,8 +79,9 @@ func (s *Stream) setupStream(ctx context.Context, want jetstream.StreamConfig) e
 	if len(changed) == 0 {
 		return nil
 	}
-	s.log.Warn("the stream is changed", "stream", want.Name, "to", strings.Join(changed, ", "))
-	_, err = s.js.UpdateStream(ctx, have)
+	if _, err = s.js.UpdateStream(ctx, have); err == nil {
+		s.log.Warn("the stream was changed", "stream", want.Name, "to", strings.Join(changed, ", "))
+	}
 	return err
 }
 

@@ -24,6 +24,7 @@ import (
 type app struct {
 	settings *settings
 	store    *store.Store
+	cursors  cursors // of the sources that run here
 	stream   *stream.Stream
 	clock    *ingestor.Clock // hears what time live feeds have
 	shared   string          // the file that tells other commands where we serve
@@ -66,6 +67,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 	for deadline := time.Now().Add(startPatience); ; {
 		var err error
 		a.store, err = store.Open(ctx, store.Config{URL: s.databaseURL, Dir: filepath.Join(s.dataDir, "timescaledb"), Metrics: s.metrics, Log: s.log})
+		a.cursors.Store = a.store
 		if err == nil {
 			return a, nil
 		}
@@ -75,6 +77,7 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 		endpoint, findErr := s.running()
 		if findErr == nil && endpoint.Database != "" {
 			a.store, err = store.Open(ctx, store.Config{URL: endpoint.Database, Embedded: true, Metrics: s.metrics, Log: s.log})
+			a.cursors.Store = a.store
 			return a, err
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {

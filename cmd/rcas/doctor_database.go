@@ -134,7 +134,8 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 	}
 	rows, err := a.store.Pool().Query(ctx, `SELECT j.proc_name || coalesce(' of ' || j.hypertable_name, '') || ' (job ' || j.job_id || ')',
 		CASE WHEN NOT j.scheduled THEN 'stopped' WHEN s.last_run_status = 'Failed' THEN coalesce('failed: ' || e.err_message, 'failed') ELSE 'late' END,
-		nullif(s.last_successful_finish, '-infinity'), coalesce(e.err_message LIKE 'cannot drop portal %being set up', false)
+		nullif(s.last_successful_finish, '-infinity'), coalesce(e.err_message LIKE 'cannot drop portal %being set up', false),
+		coalesce(e.err_message LIKE 'failed to start %', false)
 		FROM timescaledb_information.jobs AS j
 		LEFT JOIN timescaledb_information.job_stats AS s USING (job_id)
 		LEFT JOIN LATERAL (SELECT err_message FROM timescaledb_information.job_errors WHERE job_id = j.job_id ORDER BY finish_time DESC LIMIT 1) AS e ON true
@@ -144,6 +145,7 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 		Name, Status string
 		Finished     *time.Time
 		Portal       bool
+		Unstarted    bool
 	}
 	var jobs []ill
 	if err == nil {
@@ -152,10 +154,14 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("ask for the jobs: %w", err)
 	}
-	worked := 0
+	worked, unstarted := 0, 0
 	for _, j := range jobs {
 		if j.Portal {
 			worked++
+			continue
+		}
+		if j.Unstarted {
+			unstarted++
 			continue
 		}
 		last := "never done"
@@ -164,6 +170,10 @@ func (d *doctor) jobs(ctx context.Context, a *app) error {
 		}
 		d.add("jobs", fail, fmt.Sprintf("%s: %s, %s", j.Name, j.Status, last),
 			"why stands in timescaledb_information.job_errors, for the owner of the jobs; SELECT alter_job(…, scheduled => true) starts one that was stopped")
+	}
+	if unstarted > 0 {
+		d.add("jobs", fail, fmt.Sprintf("%d found no free worker to run in when their time came", unstarted),
+			"raise timescaledb.max_background_workers and max_worker_processes, which all databases of the server share, and restart it")
 	}
 	if worked > 0 {
 		d.add("jobs", warn, fmt.Sprintf("%d do their work and are then told to have failed, so that they run less often: this TimescaleDB is older than "+

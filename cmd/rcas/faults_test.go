@@ -28,6 +28,8 @@ type fault struct {
 	process, disk bool
 	// clock says that it steps the clock of a process, which must be one that can be set.
 	clock bool
+	// within is how long after its end posts must be taken again; zero: as long as the test waits for anything.
+	within time.Duration
 }
 
 // faults of a deployment. Each is followed by a count of everything.
@@ -108,7 +110,8 @@ func TestFaults(t *testing.T) {
 
 // faultsOfCluster are those of three NATS nodes; the last of them only in a soak.
 var faultsOfCluster = []fault{
-	{name: "the leading node killed", begin: func(d *deployment) func() { return d.killNodes(d.leader()) }},
+	// Measured 11 s. What was under way to it is asked for after ten; the rest is a choice of the nodes on a busy machine.
+	{name: "the leading node killed", within: 90 * time.Second, begin: func(d *deployment) func() { return d.killNodes(d.leader()) }},
 	{name: "two of three nodes killed", begin: func(d *deployment) func() { leader := d.leader(); return d.killNodes(leader, (leader+1)%3) }},
 	{name: "two of three nodes stopped", begin: func(d *deployment) func() {
 		leader := d.leader()
@@ -243,6 +246,9 @@ func (d *deployment) try(f fault) {
 	ended, meanwhile := time.Now(), d.batches.Load()
 	d.waitFor(f.name+": nothing is taken afterwards", func() bool { return d.batches.Load() > meanwhile })
 	taken := time.Since(ended)
+	if f.within > 0 {
+		require.Less(d, taken, f.within, f.name+": posts are taken again too late")
+	}
 	n := d.settle()
 	d.Logf("%s for %s: takes posts %s after its end, all %d stored and scored %s after it", f.name, lasts,
 		taken.Round(10*time.Millisecond), n, time.Since(ended).Round(10*time.Millisecond))

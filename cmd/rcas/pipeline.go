@@ -136,7 +136,9 @@ var restart = feed.Ladder{First: time.Second, Max: time.Minute}
 
 // supervise runs a source, in one process of the deployment at a time, until ctx ends, its feed does, or it fails for good.
 func (a *app) supervise(ctx context.Context, source ingestor.Source, door *ingestor.Door) error {
-	work := func(ctx context.Context) error { return source.Run(ctx, door) }
+	work := func(ctx context.Context) error {
+		return a.cursors.run(ctx, source.Name(), func(ctx context.Context) error { return source.Run(ctx, door) })
+	}
 	failing := a.settings.metrics.Fault(a.settings.log, "a source failed; starting it again", "source", source.Name())
 	for failures := 0; ; failures++ {
 		began := time.Now()

@@ -132,7 +132,7 @@ func blueskyConfig(a *app, cfg sourceConfig) (config bluesky.Config, err error) 
 		return config, err
 	}
 	config = bluesky.Config{
-		URLs: fields.URL, PastWeeks: fields.PastWeeks, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
+		URLs: fields.URL, PastWeeks: fields.PastWeeks, Cursors: &a.cursors, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
 	}
 	if fields.Dictionary != "" {
 		dictionary, err := os.ReadFile(fields.Dictionary)
@@ -173,7 +173,7 @@ func exchangeConfig(a *app, cfg sourceConfig) (config exchange.Config, err error
 		}
 	}
 	return exchange.Config{
-		URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: a.store, HTTP: a.client(),
+		URL: address, RESTURL: fields.RESTURL, Symbols: a.settings.symbols(), Cursors: &a.cursors, HTTP: a.client(),
 		Metrics: a.settings.metrics, Log: a.settings.log,
 	}, nil
 }
@@ -213,7 +213,7 @@ func buildTwitter(a *app, cfg sourceConfig) (ingestor.Source, error) {
 			PerDay: fields.PerDay, PerMonth: fields.PerMonth, DollarsPerDay: fields.DollarsPerDay, DollarsPerMonth: fields.DollarsPerMonth,
 			PostPrice: fields.PostPrice, UserPrice: fields.UserPrice,
 		},
-		Reach: fields.Reach, Cursors: a.store, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
+		Reach: fields.Reach, Cursors: &a.cursors, HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
 
@@ -251,7 +251,7 @@ func redditConfig(a *app, cfg sourceConfig) (config reddit.Config, err error) {
 	}
 	return reddit.Config{
 		URL: address, AuthURL: tokens, ClientID: id, ClientSecret: feed.Secret(secret),
-		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: a.store, HTTP: a.client(),
+		Username: fields.Username, Subreddits: fields.Subreddits, Cursors: &a.cursors, HTTP: a.client(),
 		Metrics: a.settings.metrics, Log: a.settings.log,
 	}, nil
 }
@@ -281,7 +281,7 @@ func buildStockTwits(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		symbols = fields.Symbols
 	}
 	return stocktwits.New(stocktwits.Config{
-		URL: address, Symbols: symbols, PerHour: fields.PerHour, Version: version(), Cursors: a.store, HTTP: a.client(),
+		URL: address, Symbols: symbols, PerHour: fields.PerHour, Version: version(), Cursors: &a.cursors, HTTP: a.client(),
 		Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
@@ -303,7 +303,7 @@ func buildNews(a *app, cfg sourceConfig) (ingestor.Source, error) {
 		return nil, err
 	}
 	return news.New(news.Config{
-		Feeds: slices.Concat(fields.URL, fields.Feeds), Every: fields.Every, PastWeeks: fields.PastWeeks, Version: version(), Cursors: a.store,
+		Feeds: slices.Concat(fields.URL, fields.Feeds), Every: fields.Every, PastWeeks: fields.PastWeeks, Version: version(), Cursors: &a.cursors,
 		HTTP: a.client(), Metrics: a.settings.metrics, Log: a.settings.log,
 	})
 }
