@@ -65,6 +65,8 @@ func TestTwoNodesKeepOneOfEach(t *testing.T) {
 	s := open(t, stream.Config{URL: nodes.URL(), Log: slog.New(slog.NewTextHandler(log, nil))})
 	require.Equal(t, 1, admin(t, s, stream.Tweets).CachedInfo().Config.Replicas)
 	require.Contains(t, log.String(), "--nats-replicas 3")
+	_, err := stream.Open(t.Context(), stream.Config{URL: nodes.URL(), Replicas: 3})
+	require.ErrorContains(t, err, "NATS has not the 3 nodes that --nats-replicas asks for")
 }
 
 // With one replica on a node that is away, whoever asks is told so soon, and whoever publishes goes on when it is back.

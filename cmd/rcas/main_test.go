@@ -209,6 +209,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{[]string{"model", "eval", "--labels", "missing.tsv"}, "missing.tsv"},
 		{[]string{"migrate", "down"}, "--yes"},
 		{[]string{"migrate"}, "up, down or version"},
+		{[]string{"status", "--nats-replicas", "three"}, `"three" for "--nats-replicas" flag: write a whole number; see`},
+		{[]string{"status", "--nats-replicas", "6"}, "write 1 to 5"},
+		{[]string{"status", "--log-level", "loud"}, "write debug, info, warn or error"},
 	} {
 		_, err := rcas(t, append([]string{"--data-dir", home}, c.args...)...)
 		require.ErrorContains(t, err, c.want, "%v", c.args)
@@ -224,6 +227,11 @@ func TestUnknownConfigurationIsAnError(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	require.Contains(t, string(out), "RCAS_DATABSE_URL")
+	cmd = process(t, "status", "--data-dir", t.TempDir())
+	cmd.Env = append(cmd.Env, "RCAS_NATS_REPLICAS=three")
+	out, err = cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Equal(t, `rcas: variable RCAS_NATS_REPLICAS="three": write a whole number`+"\n", string(out))
 
 	file := filepath.Join(t.TempDir(), "rcas.yaml")
 	for content, want := range map[string]string{

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,7 +47,23 @@ error.`,
 		newStatus(s), newHealth(s), newDoctor(s), newSQL(s), newExport(s), newReport(s), newWatch(s), newServe(s), newMCP(s), newBacktest(s), newAlert(s), newDead(s), newModel(s), newLabel(s), newRescore(s), newBench(s), newSetup(s),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
+		return fmt.Errorf("%w; see %s --help", readable(err), cmd.CommandPath())
 	})
 	return root, s
+}
+
+// readable says of a value of a flag or a variable that Go could not read what to write instead.
+func readable(err error) error {
+	text := err.Error()
+	if number, ok := errors.AsType[*strconv.NumError](err); ok {
+		say := map[string]string{"ParseBool": "write true or false", "ParseFloat": "write a number"}[number.Func]
+		if errors.Is(number.Err, strconv.ErrRange) {
+			say = "that number is too large"
+		}
+		return errors.New(strings.Replace(text, number.Error(), cmp.Or(say, "write a whole number"), 1))
+	}
+	if before, _, ok := strings.Cut(text, "slog: "); ok {
+		return errors.New(before + "write debug, info, warn or error")
+	}
+	return err
 }

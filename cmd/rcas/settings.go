@@ -165,7 +165,7 @@ func (s *settings) readVariables(cmd *cobra.Command, environ []string) error {
 				continue
 			}
 			if err := flag.Value.Set(value); err != nil {
-				return fmt.Errorf("variable %s: %w", name, err)
+				return fmt.Errorf("variable %s=%q: %w", name, value, readable(err))
 			}
 		}
 	}
