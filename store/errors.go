@@ -13,16 +13,17 @@ import (
 
 // SQLSTATEs, from PostgreSQL's list of error codes.
 const (
-	codeReadOnly  = "25006"
-	codeForbidden = "42501"
-	codeNoTable   = "42P01"
-	codeDiskFull  = "53100"
-	codeTooMany   = "53300" // connections
-	codeLimit     = "53400"
-	codeBusy      = "55P03"
-	codeMemory    = "53200"
-	codeCancelled = "57014" // by a timeout of the server, or by hand
-	codeInvalid   = "22023" // parameter value
+	codeReadOnly   = "25006"
+	codeForbidden  = "42501"
+	codeNoTable    = "42P01"
+	codeNoDatabase = "3D000"
+	codeDiskFull   = "53100"
+	codeTooMany    = "53300" // connections
+	codeLimit      = "53400"
+	codeBusy       = "55P03"
+	codeMemory     = "53200"
+	codeCancelled  = "57014" // by a timeout of the server, or by hand
+	codeInvalid    = "22023" // parameter value
 )
 
 // IsDataError tells whether the database refused the data itself, so that trying again is no use: SQLSTATE class 22 (data

@@ -79,28 +79,30 @@ func TestWritersThatMeetANewStream(t *testing.T) {
 	}
 }
 
-// TestRefusedPassword: whoever gives a wrong password is not asked whether the server is up.
-func TestRefusedPassword(t *testing.T) {
+// TestRefused: whoever gives a wrong password, or names a database that is not there, is not asked whether the server is up.
+func TestRefused(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
+	for code, want := range map[string]string{"28P01": "the database refuses the user or the password of RCAS_DATABASE_URL", "3D000": "has no such database; create it"} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = listener.Close() })
+		go func() {
+			for {
+				conn, err := listener.Accept()
+				if err != nil {
+					return
+				}
+				server := pgproto3.NewBackend(conn, conn)
+				if _, err := server.ReceiveStartupMessage(); err == nil {
+					server.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: code, Message: "no"})
+					_ = server.Flush()
+				}
+				_ = conn.Close()
 			}
-			server := pgproto3.NewBackend(conn, conn)
-			if _, err := server.ReceiveStartupMessage(); err == nil {
-				server.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "28P01", Message: `password authentication failed for user "ann"`})
-				_ = server.Flush()
-			}
-			_ = conn.Close()
-		}
-	}()
-	_, err = store.Open(t.Context(), store.Config{URL: "postgres://ann:wrong@" + listener.Addr().String() + "/rcas?sslmode=disable"})
-	require.ErrorContains(t, err, "the database refuses the user or the password of RCAS_DATABASE_URL")
-	require.NotContains(t, err.Error(), "wrong")
-	require.NotContains(t, err.Error(), "is the server")
+		}()
+		_, err = store.Open(t.Context(), store.Config{URL: "postgres://ann:wrong@" + listener.Addr().String() + "/rcas?sslmode=disable"})
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "wrong")
+		require.NotContains(t, err.Error(), "is the server")
+	}
 }

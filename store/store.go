@@ -92,6 +92,8 @@ func (s *Store) connect(ctx context.Context) error {
 		return fmt.Errorf("reach the embedded database; the rcas that serves it is ending, or has so much to store that nobody else comes to a turn: try again: %w", err)
 	} else if refused, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(refused.Code, "28") {
 		return fmt.Errorf("the database refuses the user or the password of RCAS_DATABASE_URL (or RCAS_DATABASE_PASSWORD): %w", err)
+	} else if ok && refused.Code == codeNoDatabase {
+		return fmt.Errorf("the server of RCAS_DATABASE_URL has no such database; create it, or name another: %w", err)
 	} else if err != nil {
 		return fmt.Errorf("reach the database; is the server of RCAS_DATABASE_URL up? %w", err)
 	}
@@ -157,6 +159,8 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	case dirty:
 		return fmt.Errorf("migration %d of the database failed half-way; mend what it says, then run rcas migrate up", version)
+	case version == 0:
+		return errors.New("the database holds nothing of rcas yet, or is another one than was meant; rcas migrate up makes the schema, as does the first rcas up")
 	case version < latest:
 		return fmt.Errorf("the database's schema is version %d and this rcas needs %d; run rcas migrate up", version, latest)
 	case version > latest:

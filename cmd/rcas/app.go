@@ -41,7 +41,7 @@ func (s *settings) open(ctx context.Context) (*app, error) { return s.openFor(ct
 func (s *settings) openToAsk(ctx context.Context) (*app, error) { return s.openFor(ctx, true) }
 
 func (s *settings) openFor(ctx context.Context, readOnly bool) (*app, error) {
-	a, err := s.openPrepared(ctx)
+	a, err := s.openDatabase(ctx, !readOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -86,13 +86,16 @@ func (s *settings) openStore(ctx context.Context) (*app, error) {
 	}
 }
 
-// openPrepared opens the database only, with the schema that this program needs.
-func (s *settings) openPrepared(ctx context.Context) (*app, error) {
+// openPrepared opens the database only, with the schema that this program needs, for commands that find something there.
+func (s *settings) openPrepared(ctx context.Context) (*app, error) { return s.openDatabase(ctx, false) }
+
+// openDatabase opens the database only. An empty server gets the schema from commands that fill it alone: whoever asks may have named a wrong one.
+func (s *settings) openDatabase(ctx context.Context, fills bool) (*app, error) {
 	a, err := s.openStore(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.prepare(ctx); err != nil {
+	if err := a.prepare(ctx, fills); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
@@ -100,8 +103,8 @@ func (s *settings) openPrepared(ctx context.Context) (*app, error) {
 
 // prepare makes the schema right, and gives a database that knows no coins those of the file. It never takes coins from one that has
 // some: a question must not change what it asks.
-func (a *app) prepare(ctx context.Context) error {
-	if !a.store.Serving() && !a.store.Empty(ctx) {
+func (a *app) prepare(ctx context.Context, fills bool) error {
+	if !a.store.Serving() && !((fills || a.store.Embedded()) && a.store.Empty(ctx)) {
 		return a.store.CheckSchema(ctx)
 	}
 	if err := a.store.Migrate(); err != nil {

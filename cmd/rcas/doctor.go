@@ -110,7 +110,7 @@ func (d *doctor) examine(ctx context.Context, sources sourceFlags) {
 	a, err := d.s.openParts(ctx, st) // also after an error, with the parts that could be opened
 	opened := d.expect("database", err, "it answers", "start the server that --database-url names, or see what the message says; a schema of another version needs rcas migrate up")
 	defer a.Close()
-	if a.store != nil {
+	if a.store != nil && !a.store.Empty(ctx) { // of an empty one the line above says all
 		d.database(ctx, a)
 	}
 	d.model(ctx, a)

@@ -54,7 +54,7 @@ func TestStatusMakesNoStream(t *testing.T) {
 	t.Parallel()
 	nodes := streamtest.New(t, 1, func(o *server.Options) { o.Username, o.Password = "rcas", "s3cret" })
 	environ := []string{"RCAS_NATS_PASSWORD=s3cret", "RCAS_NATS_USER=rcas", "RCAS_NATS_URL=" + nodes.URL()}
-	dir := t.TempDir()
+	dir := dataDir(t)
 	for _, command := range [][]string{{"status"}, {"dead", "list"}} {
 		var out bytes.Buffer
 		require.Zero(t, run(t.Context(), append(command, "--data-dir", dir), environ, &out, &out), out.String())

@@ -131,8 +131,8 @@ func (s *settings) status(ctx context.Context) *status {
 		defer a.Close()
 	}
 	if a != nil && a.store != nil {
-		if err := st.askDatabase(ctx, a); err != nil {
-			st.Errors["database"] = err.Error()
+		if askErr := st.askDatabase(ctx, a); askErr != nil && err == nil { // what it was opened with says more
+			st.Errors["database"] = askErr.Error()
 		}
 	}
 	if a != nil && a.stream != nil {
@@ -158,9 +158,9 @@ func (s *settings) openParts(ctx context.Context, st *status) (*app, error) {
 	if err != nil {
 		a = &app{settings: s}
 	} else if a.servesDatabase() {
-		err = a.prepare(ctx) // it may have to be migrated
+		err = a.prepare(ctx, false) // it may have to be migrated
 	} else {
-		err = a.prepare(opening)
+		err = a.prepare(opening, false)
 	}
 	if endpoint, _ := s.running(); s.nats.url == "" && a.store == nil && endpoint.NATS == "" {
 		st.Errors["stream"] = "it is embedded where the database is, and that is not open"

@@ -70,3 +70,21 @@ func TestStatusOfWhatIsThere(t *testing.T) {
 	require.Contains(t, out, "127.0.0.1:1/x: reach the database")
 	require.Contains(t, out, "TWEETS scorer")
 }
+
+// TestAskingMakesNoSchema: whoever asks may have named another database than was meant. Commands that fill it make the schema.
+func TestAskingMakesNoSchema(t *testing.T) {
+	t.Parallel()
+	database := storetest.Unmigrated(t)
+	server := []string{"--database-url", database.URL(), "--data-dir", t.TempDir(), "--metrics-address", "127.0.0.1:1"}
+	for _, command := range [][]string{{"status"}, {"sql", "SELECT 1"}, {"gaps"}} {
+		out, err := rcas(t, append(command, server...)...)
+		require.ErrorContains(t, err, "rcas migrate up makes the schema", out)
+	}
+	out, err := rcas(t, append([]string{"doctor", "--source", "push"}, server...)...)
+	require.Error(t, err)
+	require.Contains(t, out, "rcas migrate up makes the schema")
+	require.NotContains(t, out, "42P01")
+	require.True(t, database.Empty(t.Context()))
+	must(t, append([]string{"replay", writeArchive(t, 8)[0]}, server...)...)
+	must(t, append([]string{"status"}, server...)...)
+}
