@@ -64,16 +64,8 @@ func TestLeadLagOnNoise(t *testing.T) {
 	}
 	t.Logf("%d series of noise: some lag of 25 at p_value < 0.05 in %.1f %%; a single lag at p_single < 0.05 in %.1f %%",
 		n, 100*float64(family)/float64(n), 100*float64(single)/float64(lags))
-	requireShare(t, family, n, 0.05)
-	requireShare(t, single/25, lags/25, 0.05)
-}
-
-// requireShare fails when hits of n are further from the expected share than chance explains once in ten thousand, and a percent
-// point more: significance by formula is an approximation.
-func requireShare(t *testing.T, hits, n int, expected float64) {
-	t.Helper()
-	margin := 3.9*math.Sqrt(expected*(1-expected)/float64(n)) + 0.01
-	require.InDelta(t, expected, float64(hits)/float64(n), margin, "%d of %d", hits, n)
+	requireRare(t, family, n, 0.05, "lead_lag of noise: some lag of 25 at p_value < 0.05")
+	requireRare(t, single/25, lags/25, 0.05, "lead_lag of noise: a lag at p_single < 0.05")
 }
 
 // TestLeadLagFindsPlantedLags: mood moves price some hours later, explaining a fifth of its variance.
@@ -102,8 +94,8 @@ func TestLeadLagFindsPlantedLags(t *testing.T) {
 	}
 	t.Logf("%d series with a planted lag: found exactly in %.1f %%, one bucket beside it in %.1f %%, another lag in %.1f %%",
 		n, 100*float64(found)/float64(n), 100*float64(near)/float64(n), 100*float64(wrong)/float64(n))
-	require.Greater(t, float64(found)/float64(n), 0.8)
-	require.Less(t, float64(wrong)/float64(n), 0.08)
+	requireRare(t, n-found, n, 0.05, "a planted lag is not found exactly")
+	requireRare(t, wrong, n, 0.02, "another lag than the planted one is found")
 }
 
 // lead makes prices follow mood by lag hours (or mood follow prices, where lag is negative): the return becomes strength standard
@@ -155,7 +147,7 @@ func TestDivergenceFindsPlantedEvents(t *testing.T) {
 	t.Logf("%d series of three weeks: %.1f %% of the planted divergences found, %.2f false alarms a week", n,
 		100*float64(hits)/float64(wanted),
 		float64(falseAlarms)/weeks)
-	require.Greater(t, float64(hits)/float64(wanted), 0.85)
+	requireRare(t, wanted-hits, wanted, 0.07, "a planted divergence is not found")
 	require.Less(t, float64(falseAlarms)/weeks, 1.5)
 }
 
@@ -192,5 +184,5 @@ func TestBacktestOnNoise(t *testing.T) {
 	t.Logf("%d back-tests of noise with 30 independent firings or more: the interval holds zero in %.1f %%", judged,
 		100*float64(held)/float64(judged))
 	require.Greater(t, judged, n)
-	require.InDelta(t, 0.945, float64(held)/float64(judged), 3.9*math.Sqrt(0.05*0.95/float64(judged)/0.7)+0.01)
+	requireRare(t, (judged-held)/2, judged/2, 0.07, "the interval of a back-test of noise does not hold zero (two horizons of a series count as one)")
 }

@@ -69,13 +69,16 @@ func TestRefereeOnNoise(t *testing.T) {
 		}
 		count("reality_check", storetest.Rows(t, s, realityCall, h.symbol, start, h.end()))
 		count("walk_forward", storetest.Rows(t, s, forwardCall, h.symbol, start, h.end()))
-		times := make([]time.Time, 40)
-		for k := range times {
-			times[k] = start.Add(time.Duration(60+10*k)*time.Hour + time.Duration(r.IntN(240))*time.Minute)
+		// Nine events whose estimations hold no other event, and forty whose estimations are mostly other events.
+		for _, every := range []int{46, 10} {
+			times := make([]time.Time, 414/every)
+			for k := range times {
+				times[k] = start.Add(time.Duration(60+every*k)*time.Hour + time.Duration(r.IntN(240))*time.Minute)
+			}
+			count(fmt.Sprint("event_study every ", every), storetest.Rows(t, s, eventsCall, h.symbol, times))
 		}
-		count("event_study", storetest.Rows(t, s, eventsCall, h.symbol, times))
 	}
-	for _, name := range []string{"granger by mood", "granger by return", "reality_check", "walk_forward", "event_study"} {
+	for _, name := range []string{"granger by mood", "granger by return", "reality_check", "walk_forward", "event_study every 46", "event_study every 10"} {
 		requireRare(t, low[name], n, 0.05, name+" of noise at p < 0.05")
 	}
 }
