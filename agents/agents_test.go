@@ -70,4 +70,12 @@ func requireTools(t *testing.T, transport mcp.Transport) {
 	text, failed = answer("candles", hours)
 	require.True(t, failed)
 	require.Contains(t, text, `unknown symbol "bitcoin". Known symbols: AAVE`)
+	hours["symbol"], hours["width"] = nil, "1 hour"
+	text, failed = answer("mood_index", hours)
+	require.False(t, failed, "the market's: %s", text)
+	require.Contains(t, text, "No rows: nothing is stored that would answer this.")
+	hours["symbol"] = map[string]any{"coin": "BTC"}
+	text, failed = answer("candles", hours)
+	require.True(t, failed)
+	require.Contains(t, text, "not an object")
 }

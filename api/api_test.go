@@ -75,6 +75,7 @@ func TestQuestions(t *testing.T) {
 	server := serve(t, api.Config{DB: db})
 	t.Run("formats", func(t *testing.T) { requireFormats(t, server) })
 	t.Run("a copy is not sent again", func(t *testing.T) { requireETag(t, server) })
+	t.Run("what is wanted most", func(t *testing.T) { requireWeights(t, server) })
 	t.Run("every function and view is asked", func(t *testing.T) { requireEveryQuestion(t, server, db) })
 	t.Run("mistakes are explained", func(t *testing.T) { requireMistakes(t, server) })
 	t.Run("whatever is asked", func(t *testing.T) { requireNoFault(t, server, db) })
@@ -83,6 +84,7 @@ func TestQuestions(t *testing.T) {
 	t.Run("events", func(t *testing.T) { requireEvents(t, server, s) })
 	t.Run("the documentation", func(t *testing.T) { requireDocumented(t, server) })
 	t.Run("descriptions", func(t *testing.T) { requireDescriptions(t, server) })
+	t.Run("what is final may be kept", func(t *testing.T) { requireFinal(t, server, s) })
 }
 
 const candles = "/v1/candles?symbol=BTC&from=2024-03-01&to=2024-03-01T02:00Z&width=1h"
@@ -165,6 +167,44 @@ func requireETag(t *testing.T, server *httptest.Server) {
 	require.Empty(t, body)
 }
 
+func requireWeights(t *testing.T, server *httptest.Server) {
+	for accept, want := range map[string]string{
+		"application/json;q=0.1, text/csv":        "text/csv",
+		"text/html, application/x-ndjson, */*":    "application/x-ndjson",
+		"text/csv;q=0":                            "application/json",
+		"Text/CSV":                                "text/csv",
+		"text/html,application/xhtml+xml;q=0.9,,": "application/json",
+	} {
+		response, _ := get(t, server, candles, "Accept", accept)
+		require.Equal(t, want, response.Header.Get("Content-Type"), accept)
+	}
+}
+
+// requireFinal: a copy of what can't change by itself any more is good for an hour, of anything else for no time.
+func requireFinal(t *testing.T, server *httptest.Server, s *store.Store) {
+	const kept, asked = "private, max-age=3600", "private, no-cache"
+	control := func(path string) string {
+		response, body := get(t, server, path)
+		require.Equal(t, 200, response.StatusCode, body)
+		return response.Header.Get("Cache-Control")
+	}
+	const day = "/v1/mood_price?symbol=BTC&width=1h&from=2024-03-01"
+	require.Equal(t, asked, control(day+"&to=2024-03-02"), "nothing was scored that came a week later")
+	for _, sql := range []string{`INSERT INTO models (name, active) VALUES ('test', true)`,
+		`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, scored_at, kind)
+		 VALUES ('2024-03-20', 'test', 1, 'ETH', 'test', 0, 1, 0, 0, 1, 1, false, 1, 1, now(), 'person')`} {
+		_, err := s.Pool().Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	require.Equal(t, kept, control(day+"&to=2024-03-02"))
+	require.Equal(t, kept, control(day+"&to=2024-03-02T00:00Z&format=parquet"))
+	require.Equal(t, kept, control(day+"&to=2024-03-02T00:00:00%2B01:00&format=csv"))
+	require.Equal(t, asked, control(day+"&to=now"), "other rows will come")
+	require.Equal(t, asked, control(day+"&to=2024-03-02&delay=1m&as_of=-1h"))
+	require.Equal(t, asked, control("/v1/candles?symbol=BTC&width=1h&from=2024-03-01&to=2024-03-02"), "it doesn't say")
+	require.Equal(t, asked, control("/v1/mood_price?symbol=ETH&width=1h&from=2024-03-19&to=2024-03-21"), "a post may come late")
+}
+
 // usual are values for the arguments that have no default, or one for longer times.
 var usual = url.Values{"symbol": {"BTC"}, "from": {"2024-03-01"}, "to": {"2024-03-01T02:00Z"}, "width": {"15 minutes"},
 	"times": {"2024-03-01T01:00Z", "2024-03-01T01:30Z"}, "train": {"1 hour"}, "test": {"30 minutes"}, "hold": {"15 minutes"}}
@@ -209,6 +249,12 @@ func requireMistakes(t *testing.T, server *httptest.Server) {
 		{"/v1/candles?symbol=bitcoin&from=-1h&to=now&width=1m", 400, `unknown symbol "bitcoin". Known symbols: AAVE`},
 		{"/v1/candles?symbol=BTC&from=yesterdy&to=now&width=1m", 400, "yesterdy"},
 		{"/v1/candles?symbol=BTC&from=-1x&to=now&width=1m", 400, "-24h for a day ago"},
+		{"/v1/candles?symbol=BTC&from=--1d&to=now&width=1m", 400, "-24h for a day ago"},
+		{"/v1/candles?symbol=BTC&from=1514592000&to=now&width=1m", 400, `"1514592000". Times are written 2024-03-01T12:00Z`},
+		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=often", 400, "widths 5m or 1 hour"},
+		{"/v1/event_study?symbol=BTC&times=-3x", 400, "-24h for a day ago"},
+		{"/v1/event_study?symbol=BTC&times=2024-03-01&market=BTC", 400, "the market of BTC can't be BTC"},
+		{"/v1/candles?symbol=&from=-1h&to=now&width=1m", 400, "no symbol given. Name a coin"},
 		{"/v1/candles?symbol=BTC&from=2000-01-01&to=now&width=1m", 400, "one call gives at most 120000"},
 		{"/v1/candles?symbol=BTC&symbol=ETH&from=-1h&to=now&width=1m", 400, "takes one value"},
 		{"/v1/candles?symbol=BTC&from=-1h&to=now&width=1m&color=red", 400, `has no argument "color": it has symbol, from, to, width`},
@@ -306,6 +352,25 @@ func requireEvents(t *testing.T, server *httptest.Server, s *store.Store) {
 	_, err = s.Pool().Exec(t.Context(), `INSERT INTO prices (time, symbol, venue, trade_id, price, volume, received_at) VALUES (now(), 'BTC', 'test', 'new', 4242, 1, now())`)
 	require.NoError(t, err)
 	require.Contains(t, data(), `"close":4242`)
+	for width, want := range map[string]int{"5m": 2, "15 minutes": 2, "1 day": 2, "PT6H": 2} {
+		require.Len(t, firstEvent(t, server, "/v1/live/mood_range?symbol=BTC&width="+url.QueryEscape(width)), want, "the newest two buckets of %s", width)
+	}
+}
+
+// firstEvent returns the rows of a stream's first event.
+func firstEvent(t *testing.T, server *httptest.Server, path string) (rows []map[string]any) {
+	t.Helper()
+	response, err := http.Get(server.URL + path)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+			require.NoError(t, json.Unmarshal([]byte(data), &rows))
+			return rows
+		}
+	}
+	t.Fatal(path, "has no event")
+	return nil
 }
 
 func requireDescriptions(t *testing.T, server *httptest.Server) {
@@ -328,7 +393,11 @@ func requireDescriptions(t *testing.T, server *httptest.Server) {
 	require.Equal(t, "symbol", mood[0].Name)
 	require.True(t, mood[0].Required)
 	require.Equal(t, "date-time", mood[1].Schema["format"])
-	response, body := get(t, server, "/")
+	response, body := get(t, server, "/v1/event_study?symbol=BTC&times=-3d&times=2024-03-01")
+	require.Equal(t, 200, response.StatusCode, body)
+	response, body = get(t, server, "/v1/mood_index?symbol=&from=2024-03-01&to=2024-03-02&width=1h")
+	require.Equal(t, 200, response.StatusCode, "of the market: %s", body)
+	response, body = get(t, server, "/")
 	require.Contains(t, response.Header.Get("Content-Type"), "text/html")
 	require.Contains(t, body, `action="/v1/mood"`)
 	require.Contains(t, body, "weighted_mood")

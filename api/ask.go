@@ -2,11 +2,13 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -47,7 +49,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	out.finish()
+	out.finish(q)
 }
 
 // together answers with others who ask the same at the same time.
@@ -64,6 +66,7 @@ func (s *Server) together(ctx context.Context, q *question, out *answer) error {
 		}
 		if group.body != nil || group.err != nil {
 			_, _ = out.body.Write(group.body)
+			q.final = group.final
 			return group.err
 		}
 	}
@@ -80,7 +83,7 @@ func (s *Server) together(ctx context.Context, q *question, out *answer) error {
 	}
 	err = s.answer(ctx, turn, q, q.most, out)
 	if first && err == nil && !out.sent {
-		group.body = out.body.Bytes()
+		group.body, group.final = out.body.Bytes(), q.final
 	} else if first && err != nil && ctx.Err() == nil {
 		group.err = err
 	}
@@ -94,7 +97,8 @@ type question struct {
 	values url.Values // of its arguments
 	limit  int        // of the rows that the database is asked for
 	format dataset.Format
-	most   int // rows
+	most   int  // rows
+	final  bool // once it is answered: nothing that the answer says changes by itself any more
 }
 
 // at puts the question, of which times may count from now.
@@ -142,7 +146,7 @@ func (s *Server) limit(values url.Values) (int, error) {
 	return n, nil
 }
 
-// formatOf goes by ?format=, else by the first type of the Accept header that is known.
+// formatOf goes by ?format=, else by the type of the Accept header that is wanted most of those that are known.
 func formatOf(asked, accept string) (dataset.Format, error) {
 	names := make([]string, len(media))
 	for i, m := range media {
@@ -153,15 +157,20 @@ func formatOf(asked, accept string) (dataset.Format, error) {
 	if asked != "" {
 		return "", badRequest(fmt.Sprintf("there is no format %.40q: there are %s", asked, strings.Join(names, ", ")))
 	}
+	best, most := dataset.JSON, 0.0
 	for part := range strings.SplitSeq(accept, ",") {
-		name, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		name, parameters, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		weight, err := strconv.ParseFloat(cmp.Or(parameters["q"], "1"), 64)
 		for _, m := range media {
-			if name == m.name {
-				return m.format, nil
+			if err == nil && name == m.name && weight > most {
+				best, most = m.format, weight
 			}
 		}
 	}
-	return dataset.JSON, nil
+	return best, nil
 }
 
 // answer asks the database and writes what it says, in the question's format.
@@ -175,9 +184,11 @@ func (s *Server) answer(ctx context.Context, db querier, q *question, most int, 
 	if err != nil {
 		return err
 	}
-	if _, err := dataset.Give(rows, most, writer); err != nil {
+	watched := &finals{Sink: writer}
+	if _, err := dataset.Give(rows, most, watched); err != nil {
 		return err
 	}
+	q.final = watched.rows > 0 && watched.final == watched.rows && q.fixed(s.now())
 	return writer.Close()
 }
 
@@ -229,9 +240,12 @@ func (a *answer) Write(b []byte) (int, error) {
 }
 
 // finish sends what was held, or that the caller has it.
-func (a *answer) finish() {
+func (a *answer) finish(q *question) {
 	if a.sent {
 		return
+	}
+	if q.final { // by hand (a replay, a rescoring) it may still change: an hour is not for ever
+		a.w.Header().Set("Cache-Control", "private, max-age=3600")
 	}
 	sum := sha256.Sum256(a.body.Bytes())
 	etag := `"` + hex.EncodeToString(sum[:12]) + `"`

@@ -15,6 +15,7 @@ type shared struct {
 	done   chan struct{}
 	others int // beside the first
 	body   []byte
+	final  bool  // what body says
 	err    error // with neither, there is nothing to share: each asks by himself
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -37,11 +38,12 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
+	asked := s.newest(r)
 	events := &events{w: w, control: http.NewResponseController(w)}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
-		if err := s.event(r, events); err != nil {
+		if err := s.event(asked(), events); err != nil {
 			if !events.begun {
 				s.refuse(w, r, err)
 				return
@@ -72,7 +74,7 @@ func interval(r *http.Request) (time.Duration, error) {
 func (s *Server) event(r *http.Request, to *events) error {
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Time)
 	defer cancel()
-	q, err := s.question(ctx, s.newest(r))
+	q, err := s.question(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -83,30 +85,48 @@ func (s *Server) event(r *http.Request, to *events) error {
 	return to.send(body.Bytes())
 }
 
-// newest is the request without every=, and with times where it has none: two buckets of its width, or the last hour, up to now.
-func (s *Server) newest(r *http.Request) *http.Request {
-	again := r.Clone(r.Context())
-	again.SetPathValue("name", r.PathValue("name"))
-	values := again.URL.Query()
-	values.Del("every")
-	values.Set("format", string(dataset.JSON))
-	if known := s.known.Load(); known != nil {
-		entry := known.Find(r.PathValue("name"))
-		if entry != nil && entry.Takes("from") && !values.Has("from") && !values.Has("from_time") {
-			back := time.Hour
-			if width, err := time.ParseDuration(values.Get("width")); err == nil && width > 0 {
-				back = 2 * width
-			}
-			now := s.now().UTC()
-			values.Set("from", now.Add(-back).Format(time.RFC3339Nano))
-			if entry.Takes("to") && !values.Has("to") && !values.Has("to_time") {
-				values.Set("to", now.Format(time.RFC3339Nano))
+// newest is the request without every=, and with times where it has none: two buckets of its width, or the last hour, up to whenever it is called.
+func (s *Server) newest(r *http.Request) func() *http.Request {
+	back := s.back(r)
+	return func() *http.Request {
+		again := r.Clone(r.Context())
+		again.SetPathValue("name", r.PathValue("name"))
+		values := again.URL.Query()
+		values.Del("every")
+		values.Set("format", string(dataset.JSON))
+		if known, err := s.catalog(r.Context()); err == nil {
+			entry := known.Find(r.PathValue("name"))
+			if entry != nil && entry.Takes("from") && !values.Has("from") && !values.Has("from_time") {
+				now := s.now().UTC()
+				values.Set("from", now.Add(-back).Format(time.RFC3339Nano))
+				if entry.Takes("to") && !values.Has("to") && !values.Has("to_time") {
+					values.Set("to", now.Format(time.RFC3339Nano))
+				}
 			}
 		}
+		again.URL.RawQuery = values.Encode()
+		return again
 	}
-	again.URL.RawQuery = values.Encode()
-	return again
 }
+
+// back is how far back the bucket before the one of now lies at most: a width, which the database reads as it reads the question's, or an hour.
+func (s *Server) back(r *http.Request) time.Duration {
+	width := r.URL.Query().Get("width")
+	if width == "" {
+		return time.Hour
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Time)
+	defer cancel()
+	var seconds float64
+	err := s.cfg.DB.QueryRow(ctx, `SELECT extract(epoch FROM now() - (now() - $1::text::interval))`, width).Scan(&seconds)
+	if err != nil || seconds <= 0 || seconds > maxBack.Seconds() { // what is wrong with it the answer says
+		return time.Hour
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// maxBack bounds the times of a stream that names none.
+const maxBack = 100 * 365 * 24 * time.Hour
 
 // events are a stream of them.
 type events struct {
@@ -134,7 +154,8 @@ func (e *events) send(data []byte) error {
 
 // trouble tells that there is no answer now; the stream goes on.
 func (e *events) trouble(p *problem) {
-	_ = e.write(fmt.Sprintf("event: trouble\ndata: {\"status\": %d, \"detail\": %q}\n\n", p.Status, p.Detail))
+	data, _ := json.Marshal(map[string]any{"status": p.Status, "detail": p.Detail}) // of these two it can't fail
+	_ = e.write(fmt.Sprintf("event: trouble\ndata: %s\n\n", data))
 }
 
 func (e *events) write(text string) error {

@@ -32,35 +32,36 @@ func Explain(err error) (text string, theirs bool) {
 	if !ok || !strings.HasPrefix(pg.Code, "22") && pg.Code != "P0001" {
 		return "", false
 	}
+	if slices.Contains([]string{"22007", "22008", "22015"}, pg.Code) { // PostgreSQL's own hint about these is a setting of its sessions
+		return pg.Message + ". Times are written 2024-03-01T12:00Z, now, or -24h for a day ago; widths 5m or 1 hour.", true
+	}
 	if pg.Hint != "" {
 		return pg.Message + ". " + pg.Hint, true
 	}
 	return pg.Message, true
 }
 
-func mistake(format string, args ...any) error { return &Mistake{fmt.Sprintf(format, args...)} }
+// Mistakef returns a [Mistake].
+func Mistakef(format string, args ...any) error { return &Mistake{fmt.Sprintf(format, args...)} }
 
 // Ask makes the question. Values are as people write them, and the database reads them; an argument that is an array takes several. A time
-// may be counted back from now: "-24h", "-7d". limit bounds the rows; zero is no bound.
+// may be counted back from now: "-24h", "-7d". What is given empty is left out; of an argument that can't be left out it is NULL, as which some
+// functions take all coins. limit bounds the rows; zero is no bound.
 func (e *Entry) Ask(values map[string][]string, limit int, now time.Time) (Question, error) {
 	for name := range values {
 		if e.argument(name) == nil {
-			return Question{}, mistake("%s has no argument %q: it has %s", e.Name, name, strings.Join(e.argumentNames(), ", "))
+			return Question{}, Mistakef("%s has no argument %q: it has %s", e.Name, name, strings.Join(e.argumentNames(), ", "))
 		}
 	}
 	var q Question
 	var parts []string
 	for i := range e.Arguments {
 		a := &e.Arguments[i]
-		// What is empty was left empty in a form.
-		given := slices.DeleteFunc(slices.Concat(values[a.Name], values[a.alias()]), func(v string) bool { return v == "" })
-		if len(given) == 0 {
-			if a.Required {
-				return Question{}, mistake("%s needs the argument %s (%s)", e.Name, a.Name, a.Type)
-			}
+		given := a.Given(values)
+		if len(given) == 0 && !a.Required {
 			continue
 		}
-		text, err := a.text(given, now)
+		text, err := e.text(a, values, given, now)
 		if err != nil {
 			return Question{}, err
 		}
@@ -72,6 +73,18 @@ func (e *Entry) Ask(values map[string][]string, limit int, now time.Time) (Quest
 		q.SQL += fmt.Sprint(" LIMIT ", limit)
 	}
 	return q, nil
+}
+
+// text is the value of an argument as PostgreSQL reads it, or nil: NULL.
+func (e *Entry) text(a *Argument, values map[string][]string, given []string, now time.Time) (any, error) {
+	if len(given) > 0 {
+		return a.text(given, now)
+	}
+	_, named := values[a.Name]
+	if _, otherwise := values[a.alias()]; !named && !otherwise {
+		return nil, Mistakef("%s needs the argument %s (%s)", e.Name, a.Name, a.Type)
+	}
+	return nil, nil
 }
 
 // argument finds an argument by the name that it is asked for, or by the one that it has in SQL.
@@ -92,6 +105,14 @@ func (e *Entry) argumentNames() []string {
 	return names
 }
 
+// Given are the values of an argument, by whichever of its names. What is empty was left empty in a form.
+func (a *Argument) Given(values map[string][]string) []string {
+	return slices.DeleteFunc(slices.Concat(values[a.Name], values[a.alias()]), func(v string) bool { return v == "" })
+}
+
+// Time tells whether the argument is a time.
+func (a *Argument) Time() bool { return a.Type == timeType }
+
 // alias is the other name of an argument: that in SQL. A filter has none.
 func (a *Argument) alias() string {
 	if a.op != "" || a.sql == a.Name {
@@ -102,26 +123,29 @@ func (a *Argument) alias() string {
 
 // text is the value as PostgreSQL reads it.
 func (a *Argument) text(given []string, now time.Time) (string, error) {
-	if strings.HasSuffix(a.Type, "[]") {
-		quoted := make([]string, len(given))
-		for i, v := range given {
-			quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
+	element, many := strings.CutSuffix(a.Type, "[]")
+	if len(given) > 1 && !many {
+		return "", Mistakef("%s is given %d times, and takes one value", a.Name, len(given))
+	}
+	read := slices.Clone(given)
+	for i, value := range given {
+		ago, ok := strings.CutPrefix(value, "-")
+		if element != timeType || !ok || ago == "infinity" {
+			continue
 		}
-		return "{" + strings.Join(quoted, ",") + "}", nil
-	}
-	if len(given) > 1 {
-		return "", mistake("%s is given %d times, and takes one value", a.Name, len(given))
-	}
-	if a.Type == timeType {
-		if ago, ok := strings.CutPrefix(given[0], "-"); ok && ago != "infinity" {
-			d, err := span(ago)
-			if err != nil {
-				return "", mistake("%s: %q is no time: write 2024-03-01T12:00Z, now, or -24h for a day ago", a.Name, given[0])
-			}
-			return now.Add(-d).UTC().Format(time.RFC3339Nano), nil
+		d, err := span(ago)
+		if err != nil || d < 0 {
+			return "", Mistakef("%s: %q is no time: write 2024-03-01T12:00Z, now, or -24h for a day ago", a.Name, value)
 		}
+		read[i] = now.Add(-d).UTC().Format(time.RFC3339Nano)
 	}
-	return given[0], nil
+	if !many {
+		return read[0], nil
+	}
+	for i, value := range read {
+		read[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	}
+	return "{" + strings.Join(read, ",") + "}", nil
 }
 
 // span reads 90s, 5m, 24h, and 7d.
