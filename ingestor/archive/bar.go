@@ -171,6 +171,10 @@ func (f *barFile) refuseIndex() error {
 			moved++
 		}
 	}
+	if moved >= 3 && moved == len(f.ahead) {
+		return refuse("its bars all move, and their volume is 0: they are those of an index or a mark price, and no trades. If they are of trades, " +
+			"leave the column of the volume out")
+	}
 	if counted > 0 && (f.form.counted || traded == 0) || f.form.counted && moved > 0 && traded == 0 {
 		return refuse("its bars move without volume: they are those of an index, a mark price or a premium, and no trades")
 	}
@@ -199,8 +203,13 @@ func (f *barFile) learnWidth() error {
 		last[key] = b.start
 	}
 	f.width = f.width.Truncate(time.Second)
+	if f.width == time.Hour && distances > 1 && shortest > 22*time.Hour {
+		if f.width = oneDay; shortest.Round(oneDay) == 7*oneDay { // of a zone where the clocks change
+			f.width = 7 * oneDay
+		}
+	}
 	switch {
-	case days && distances > 1 && shortest >= 28*oneDay && shortest <= 31*oneDay:
+	case distances > 1 && shortest >= 28*oneDay-time.Hour && shortest <= 31*oneDay && f.width < 28*oneDay && f.width%oneDay == 0:
 		return refuse("its bars seem to be those of months, which are not equally long: replay the days")
 	case days && (f.width != 7*oneDay || distances < 3):
 		f.width = oneDay

@@ -31,7 +31,7 @@ type barTable struct {
 	markets *markets
 	time    timeColumns
 	// The columns; -1 for none.
-	end, open, high, low, close, volume, quote, count, width int
+	end, open, high, low, close, volume, coins, quote, count, width int
 	// unit is the coin that volume is counted in where its column names one.
 	unit     string
 	noVolume string
@@ -39,7 +39,7 @@ type barTable struct {
 }
 
 var (
-	quoteVolumeNames = []string{"quote_volume", "quote_asset_volume", "volume_quote", "quote_vol"}
+	quoteVolumeNames = []string{"quote_volume", "quote_asset_volume", "volume_quote", "quote_vol", "turnover"}
 	countNames       = []string{"count", "number_of_trades", "num_trades", "trade_count", "tradecount", "trades", "trades_count"}
 )
 
@@ -48,7 +48,7 @@ func (p *pass) bars(h *header, form barForm) (recordReader, error) {
 	t := &barTable{
 		p: p, h: h, form: form, time: newTimeColumns(h, timeNames...), end: h.of(endNames...),
 		open: h.of(openNames...), high: h.of(highNames...), low: h.of(lowNames...), close: h.of(append(closeNames, form.close...)...),
-		volume: h.of(volumeNames...), quote: h.of(quoteVolumeNames...), count: h.of(countNames...), width: h.of(widthNames...),
+		volume: h.of(volumeNames...), coins: h.of("coin_volume"), quote: h.of(quoteVolumeNames...), count: h.of(countNames...), width: h.of(widthNames...),
 		noVolume: form.noVolume,
 	}
 	if form.close != nil {
@@ -142,6 +142,9 @@ func (t *barTable) bar(record []string) (*bar, error) {
 			return nil, malformed(fmt.Errorf("%s: %w", t.h.names[column.at], err))
 		}
 	}
+	if coins, err := t.p.number(field(record, t.coins)); err == nil && coins > 0 && b.quote >= coins*b.low/1.01 && b.quote <= coins*b.high*1.01 {
+		b.volume = coins // the other counts contracts
+	}
 	// A volume of something else, as of one coin beside the bars of several, would be a wrong one.
 	if b.unmeasured = t.volume < 0 || t.noVolume != "" || t.unit != "" && t.unit != b.symbol; b.unmeasured {
 		b.volume = 0
@@ -157,7 +160,7 @@ func (t *barTable) times(record []string, b *bar) error {
 		if err != nil {
 			return malformed(err)
 		}
-		b.start, b.isEnd = at.Time, true
+		b.start, b.isEnd, b.width = at.Time, true, widthOf(field(record, t.width))
 		t.p.zoneTold(at.sure)
 		return nil
 	}
@@ -231,13 +234,18 @@ var volumeIn = regexp.MustCompile(`^VOLUME[ _]*\(?([A-Z0-9]+)\)?$`)
 func (h *header) volumeOfCoin() (at int, unit string) {
 	for i, name := range h.names {
 		m := volumeIn.FindStringSubmatch(strings.ToUpper(strings.TrimSpace(name)))
-		if m != nil && !isDollar(m[1]) && !(isOtherQuote(m[1]) && alias(m[1]) != "BTC" && m[1] != "ETH" && m[1] != "BNB") {
+		if m != nil && !isDollar(m[1]) && !noUnits[m[1]] && !(isOtherQuote(m[1]) && alias(m[1]) != "BTC" && m[1] != "ETH" && m[1] != "BNB") {
 			h.used[i] = true
 			return i, alias(m[1])
 		}
 	}
 	return -1, ""
 }
+
+// noUnits are words behind "volume" that name no coin.
+var noUnits = map[string]bool{"QUOTE": true, "CONTRACTS": true, "CONTRACT": true, "LOTS": true, "LOT": true, "TICKS": true, "TICK": true, "NOTIONAL": true,
+	"COUNT": true, "FIAT": true, "BUY": true, "SELL": true, "TAKER": true, "TOTAL": true, "24H": true, "1D": true, "DOLLAR": true, "DOLLARS": true,
+	"VALUE": true, "TURNOVER": true, "UNITS": true, "ADJUSTED": true, "CHANGE": true, "MA": true, "WEIGHTED": true, "OTHER": true, "RANK": true}
 
 // foreignUnit returns the currency, other than the dollar and than coins, that a column of volume is counted in; "" for none.
 func foreignUnit(h *header) string {

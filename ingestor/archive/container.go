@@ -49,8 +49,9 @@ type pass struct {
 	files []string
 	// file is the report of the file at hand; comma tells that its numbers may have a comma for the point, zoneless that it is one whose
 	// times without a zone are told of already.
-	file            *File
-	comma, zoneless bool
+	file     *File
+	zoneless bool
+	comma    comma
 	// memory is about how much the containers take while the file is read.
 	memory int64
 	// at is the line being read.

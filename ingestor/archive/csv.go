@@ -58,6 +58,9 @@ func (c *csvReader) next() ([]string, int, error) {
 		size += len(more.text)
 	}
 	c.fields, err = splitRecord(c.fields[:0], c.join(first, used), c.separator)
+	if err == nil && len(c.fields) == c.columns+1 && c.fields[c.columns] == "" {
+		c.fields = c.fields[:c.columns] // a separator at the end of each line but the first
+	}
 	if err == nil && len(c.fields) == c.columns {
 		c.again = c.again[used:]
 		return c.fields, first.number, nil

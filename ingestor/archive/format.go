@@ -52,7 +52,7 @@ func init() {
 		twitterV1, twitterV2, redditObject, redditPage, blueskyView, blueskyEvent, stockTwits, telegram, rcasPost,
 		redditTable, postTable, newsTable, rcasPostTable,
 		rcasPrice, rcasPriceTable, rcasCandles, binanceKlines, yahoo, yahooFrame, coinMarketCap, investing, krakenBars, bitstampMinutes, genericBars,
-		ohlcvRows, coinbaseCandles, bitfinexCandles, okxCandles, marketChart,
+		ohlcvRows, turnoverRows, coinbaseCandles, bitfinexCandles, okxCandles, kucoinCandles, gateCandles, metaTraderBars, marketChart,
 		binanceTrades, inverseTrades, bareTrades, coinGecko, genericTrades,
 		orderBook, liquidations, indexPrices, rcasFound,
 	}

@@ -67,7 +67,16 @@ var krakenBars = &format{
 	ids:    "made of width and start",
 	origin: "kraken; coin from the file's name (XBTUSD_60.csv)",
 	table: func(h *header) bool {
-		return h.rows != nil && h.rows.bools == 0 && (h.rows.width == 7 || h.rows.width == 8) && h.rows.epoch() && h.rows.ordered(1, 2, 3, 4)
+		switch {
+		case h.shapedLike(7, 1, 2, 3, 4):
+			return h.rows.countsTrades()
+		case h.shapedLike(8, 1, 2, 3, 4):
+			return h.rows.each(func(r []string) bool {
+				average := number(r, 5)
+				return average == 0 || average >= number(r, 3)*.99 && average <= number(r, 2)*1.01
+			})
+		}
+		return false
 	},
 	open: func(p *pass, h *header) (recordReader, error) {
 		names := krakenBarHeader

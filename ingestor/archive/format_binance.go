@@ -22,7 +22,7 @@ var binanceKlines = &format{
 	origin: "binance; coin from the file's name",
 	table: func(h *header) bool {
 		if h.rows != nil {
-			return h.rows.width == 12 && h.rows.bools == 0 && h.rows.epoch() && h.rows.ordered(1, 2, 3, 4)
+			return h.rows.width == 12 && h.rows.bools == 0 && h.rows.timed() && h.rows.ordered(1, 2, 3, 4)
 		}
 		return h.hasBars() && h.any("open_time") && h.any("close_time") && h.any(countNames...)
 	},

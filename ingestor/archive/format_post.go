@@ -61,9 +61,10 @@ var rcasPost = &format{
 		if p.Repost != nil {
 			t.Repost = *p.Repost
 		}
-		if t.Source == "" || p.Time == "" && isClient(t.Source) {
-			t.Source = o.cfg.source()
+		if p.Time == "" {
+			t.Source = networkOf(t.Source)
 		}
+		t.Source = first(t.Source, o.cfg.source())
 		return finish(t, first(string(p.CreatedAt), first(string(p.Time), string(p.Date))), o.cfg.zone(), emit)
 	},
 }

@@ -75,7 +75,7 @@ func (r *postReader) read(record []string) error {
 		return timeError(err)
 	}
 	t := &market.Tweet{
-		Source: strings.ToLower(field(record, r.network)), ID: field(record, r.id), Author: field(record, r.author),
+		Source: first(networkOf(field(record, r.network)), r.p.cfg.source()), ID: field(record, r.id), Author: field(record, r.author),
 		Lang: language(field(record, r.lang)), Text: text(record, r.text), Repost: strings.EqualFold(field(record, r.repost), "true"),
 	}
 	if strings.TrimSpace(t.Text) == "" {
@@ -83,9 +83,6 @@ func (r *postReader) read(record []string) error {
 	}
 	if isRemoved(t.Text) {
 		return &unreadable{reason: reasonRemoved}
-	}
-	if network := field(record, r.network); t.Source == "" || network != t.Source || isClient(network) {
-		t.Source = r.p.cfg.source()
 	}
 	if t.Source == sourceTwitter {
 		t.Text = unescape(t.Text)

@@ -10,13 +10,15 @@ import (
 
 var rcasPrice = &format{
 	name: "RCAS's own trades", holds: "trades",
-	known: "JSON objects with `symbol`, `time` and `price`, and no side: what `rcas sql --json` prints of the table prices, what `/prices/` " +
+	known: "JSON objects with `symbol`, `time` and `price`, and nothing that `rcas` doesn't write: what `rcas sql --json` prints of the table prices, what `/prices/` " +
 		"takes",
 	units:  "`volume` or `amount`, in coins",
 	times:  "`time`",
 	ids:    "`trade_id`, else made of time, price and volume",
 	origin: "`venue`, else `--venue`",
-	object: func(k keySet, o *object) bool { return k.all(ownPrice) && !k.any(sideKeys|textKeys) },
+	object: func(k keySet, o *object) bool {
+		return k.all(ownPrice) && !k.any(sideKeys|textKeys) && (o.pass == nil || o.onlyKeys(priceMembers))
+	},
 	decode: func(o *object, emit func(event) error) error {
 		p, err := decodePrice(o.raw, o.cfg)
 		if err != nil {
@@ -30,6 +32,17 @@ var (
 	ownPrice = keys("symbol", "time", "price")
 	sideKeys = keys("side", "is_snapshot", "bids", "asks", "isBuyerMaker", "currency")
 )
+
+// priceMembers are what RCAS's own trades have; others are those of a table.
+var priceMembers = map[string]bool{"symbol": true, "time": true, "price": true, "volume": true, "amount": true, "venue": true, "trade_id": true,
+	"received_at": true}
+
+// onlyKeys tells whether the object has no other members than these.
+func (o *object) onlyKeys(known map[string]bool) bool {
+	only := true
+	members(o.raw, func(key, _ []byte) { only = only && known[string(key)] })
+	return only
+}
 
 // trade is a price as a JSON object.
 type trade struct {

@@ -31,7 +31,7 @@ func decodeTelegram(o *object, emit func(event) error) error {
 		Date      string       `json:"date"`
 		Unix      flexible     `json:"date_unixtime"`
 		From      string       `json:"from"`
-		FromID    string       `json:"from_id"`
+		FromID    flexible     `json:"from_id"`
 		Text      telegramText `json:"text"`
 		Forwarded *string      `json:"forwarded_from"`
 	}
@@ -55,8 +55,8 @@ func decodeTelegram(o *object, emit func(event) error) error {
 		_ = json.Unmarshal(o.head, &chat) // without it, messages are told apart by their author and number
 	}
 	t := &market.Tweet{
-		Source: sourceTelegram, ID: first(string(chat.ID), first(chat.Name, m.FromID)) + "/" + string(m.ID),
-		Author: first(m.FromID, first(m.From, chat.Name)), Text: string(m.Text), Repost: m.Forwarded != nil,
+		Source: sourceTelegram, ID: first(string(chat.ID), first(chat.Name, string(m.FromID))) + "/" + string(m.ID),
+		Author: first(string(m.FromID), first(m.From, chat.Name)), Text: string(m.Text), Repost: m.Forwarded != nil,
 	}
 	return finish(t, first(string(m.Unix), m.Date), o.cfg.zone(), emit)
 }

@@ -8,8 +8,10 @@ var genericTrades = &format{
 	ids:     "`trade_id`, `id`, …; without any made of time, content, and how many just like it were before",
 	origin:  "`exchange`, `--venue`, or the exchange in the file's name; coin from a column, `--symbol` or the file's name",
 	general: true,
-	table:   func(h *header) bool { return h.rows == nil && h.hasTrades() && !h.hasBars() },
-	open:    func(p *pass, h *header) (recordReader, error) { return p.trades(h, tradeForm{}) },
+	table: func(h *header) bool {
+		return h.rows == nil && h.hasTrades() && !h.hasBars() && !h.any("tweet", "full_text", "tweet_text", "raw_content", "body")
+	},
+	open: func(p *pass, h *header) (recordReader, error) { return p.trades(h, tradeForm{}) },
 }
 
 var inverseTrades = &format{
@@ -32,8 +34,12 @@ var bareTrades = &format{
 	times:  "the first column, seconds",
 	ids:    "made of time, content, and how many just like it were before",
 	origin: "`--venue`, or the exchange in the file's name (bitstampUSD.csv); coin from the file's name (XBTUSD.csv)",
-	table:  func(h *header) bool { return h.shaped(3, 0) && h.rows.epoch() },
+	table:  func(h *header) bool { return h.shaped(3, 0) && h.rows.timed() },
 	open: func(p *pass, h *header) (recordReader, error) {
+		if len(h.rows.records) > 1 && h.rows.spread(1) > 3 && h.rows.spread(2) < 1.5 {
+			return nil, refuse("its second numbers, which should be prices, differ by much, and its third, the amounts, hardly: give its columns " +
+				"names (time,amount,price)")
+		}
 		return p.trades(h.named("time,price,amount"), tradeForm{})
 	},
 }

@@ -96,11 +96,16 @@ var (
 	timeNames = []string{"created_utc", "created_at_utc", "unix", "unixtime", "unix_timestamp", "epoch", "open_time", "opentime", "time_open",
 		"transact_time", "timestamp_ms", "created", "time", "timestamp", "datetime", "date_time", "created_at", "snapped_at", "date",
 		"published_at", "posted_at", "post_date", "tweet_created", "tweet_created_at", "tweet_posted_time", "tweet_date", "created_time",
-		"date_utc", "time_utc", "t", "time_period_start", "bucket"}
-	endNames    = []string{"close_time", "closetime", "time_close", "end_time", "time_period_end"}
-	symbolNames = []string{"symbol", "pair", "product", "product_id", "market", "instrument", "instrument_name", "inst_id", "ticker", "coin"}
-	venueNames  = []string{"venue", "exchange"}
-	quoteNames  = []string{"currency", "quote_currency", "quote_asset", "vs_currency", "counter_currency", "quoted_in"}
+		"date_utc", "time_utc", "t", "time_period_start", "bucket", "start_time", "starttime", "start", "start_at", "time_start", "period_start",
+		"begin", "gmt_time", "utc_time", "datetime_utc", "timestamp_utc", "time_exchange", "trade_time", "mts", "ts", "dt", "published",
+		"published_date", "publish_date", "publication_date", "pub_date"}
+	endNames = []string{"close_time", "closetime", "time_close", "end_time", "time_period_end", "end", "end_at", "time_end",
+		"period_end", "timestamp_end", "date_end", "end_date"}
+	symbolNames = []string{"symbol", "pair", "product", "product_id", "market", "instrument", "instrument_name", "inst_id", "ticker", "coin",
+		"base_currency", "base_asset", "base"}
+	venueNames = []string{"venue", "exchange"}
+	quoteNames = []string{"currency", "quote_currency", "quote_asset", "vs_currency", "counter_currency", "quoted_in", "price_currency", "quote", "unit",
+		"fiat"}
 	openNames   = []string{"open", "o", "price_open", "open_price", "open_usd"}
 	highNames   = []string{"high", "h", "price_high", "high_price", "high_usd"}
 	lowNames    = []string{"low", "l", "price_low", "low_price", "low_usd"}
@@ -109,7 +114,7 @@ var (
 	capNames    = []string{"market_cap", "marketcap", "mcap", "market_cap_usd"}
 	volumeNames = []string{"volume", "base_volume", "volume_base", "volumefrom", "volume_from", "volume_traded", "base_asset_volume", "v"}
 	priceNames  = []string{"price", "trade_price", "price_usd"}
-	amountNames = []string{"home_notional", "base_qty", "amount", "qty", "quantity", "size", "volume", "base_amount", "trade_size",
+	amountNames = []string{"home_notional", "base_qty", "amount", "qty", "quantity", "size", "volume", "base_amount", "base_size", "base_volume", "trade_size",
 		"last_size"}
 	idNames   = []string{"id", "trade_id", "tradeid", "trd_match_id", "agg_trade_id", "tid", "exec_id"}
 	sideNames = []string{"side", "is_buyer_maker", "taker_side", "type"}
@@ -117,7 +122,7 @@ var (
 
 // hasBars tells whether there are the columns of bars.
 func (h *header) hasBars() bool {
-	return h.any(timeNames...) && h.any(openNames...) && h.any(highNames...) && h.any(lowNames...) && h.any(closeNames...)
+	return (h.any(timeNames...) || h.any(endNames...)) && h.any(openNames...) && h.any(highNames...) && h.any(lowNames...) && h.any(closeNames...)
 }
 
 // hasTrades tells whether there are the columns of trades.
@@ -141,12 +146,21 @@ func newTimeColumns(h *header, names ...string) timeColumns {
 	return t
 }
 
-// clockTime is a time of day without a date.
-var clockTime = regexp.MustCompile(`^\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?$`)
+var (
+	// clockTime is a time of day without a date; bareClock one without colons, beside a date.
+	clockTime = regexp.MustCompile(`^\d{1,2}:\d\d(:\d\d(\.\d+)?)?( ?[AaPp][Mm])?$`)
+	bareClock = regexp.MustCompile(`^([01]\d|2[0-3])([0-5]\d)([0-5]\d)?$`)
+)
 
 func (t *timeColumns) of(record []string, cfg *Config) (moment, error) {
-	if t.date >= 0 && clockTime.MatchString(field(record, t.clock)) {
-		return parseMoment(strings.TrimSpace(field(record, t.date)+" "+field(record, t.clock)+field(record, t.offset)), cfg.zone())
+	if t.date >= 0 {
+		clock := field(record, t.clock)
+		if m := bareClock.FindStringSubmatch(clock); m != nil {
+			clock = m[1] + ":" + m[2] + ":" + first(m[3], "00")
+		}
+		if clockTime.MatchString(clock) {
+			return parseMoment(dashed(field(record, t.date))+" "+clock+field(record, t.offset), cfg.zone())
+		}
 	}
 	var found moment
 	var firstErr error

@@ -35,6 +35,8 @@ var layouts = [...]string{
 	"2006-01-02 3:04 PM",
 	"2006/01/02 15:04:05",
 	"2006/01/02 15:04",
+	"2006.01.02 15:04:05", // MetaTrader
+	"2006.01.02 15:04",
 	"02.01.2006 15:04:05",
 	"02.01.2006 15:04",
 	"Mon, 02 Jan 2006 15:04:05", // RFC 1123
@@ -50,7 +52,7 @@ var layouts = [...]string{
 
 // dayLayouts are those of dates without a time of day. 05/10/2021 is none: it is two days.
 var dayLayouts = [...]string{
-	time.DateOnly, "2006/01/02", "20060102", "02.01.2006", "Jan 2, 2006", "Jan 02, 2006", "January 2, 2006", "02 Jan 2006", "02-Jan-2006",
+	time.DateOnly, "2006/01/02", "2006.01.02", "02.01.2006", "Jan 2, 2006", "Jan 02, 2006", "January 2, 2006", "02 Jan 2006", "02-Jan-2006",
 }
 
 // parseMoment reads a date, or a number since 1970 whose unit its size tells: seconds up to 10^11 (the year 5138), milliseconds up to 10^14,
@@ -60,7 +62,8 @@ func parseMoment(s string, zone *time.Location) (moment, error) {
 	if s == "" {
 		return moment{}, fmt.Errorf("%w: it is empty", errNoTime)
 	}
-	if c := s[len(s)-1]; c >= '0' && c <= '9' && !strings.ContainsAny(s[1:], "-: /") && (len(s) != 8 || !isDay(s)) {
+	s = dashed(s)
+	if c := s[len(s)-1]; c >= '0' && c <= '9' && !strings.ContainsAny(s[1:], "-: /") {
 		if strings.Count(s, ".") < 2 {
 			t, err := parseEpoch(s)
 			return moment{Time: t, sure: true}, err
@@ -97,6 +100,22 @@ func parseMoment(s string, zone *time.Location) (moment, error) {
 
 // slashed is a date of which day and month can't be told apart.
 var slashed = regexp.MustCompile(`^\d\d?[/-]\d\d?[/-]\d{4}\b`)
+
+// compact is a date without dashes, with a time of day behind it: 20210510080233, 202105100802, 20210510 080233. As counts since 1970 these would
+// be of 1976, and of the years after 2600.
+var compact = regexp.MustCompile(`^(\d{8})[ T_]?([01]\d|2[0-3])([0-5]\d)(?:([0-5]\d)(\d{3})?)?$`)
+
+// dashed writes a compact date, and a day without dashes before a time of day, as others are.
+func dashed(s string) string {
+	if m := compact.FindStringSubmatch(s); m != nil && isDay(m[1]) {
+		day := m[1][:4] + "-" + m[1][4:6] + "-" + m[1][6:]
+		return day + " " + m[2] + ":" + m[3] + ":" + first(m[4], "00") + "." + first(m[5], "000")
+	}
+	if len(s) >= 8 && isDay(s[:8]) && (len(s) == 8 || s[8] == ' ') {
+		return s[:4] + "-" + s[4:6] + "-" + s[6:]
+	}
+	return s
+}
 
 func isDay(s string) bool {
 	t, err := time.Parse("20060102", s)
@@ -140,6 +159,9 @@ func cutZone(s string) (date string, zone *time.Location, named bool, err error)
 		return m[1], time.FixedZone("", offset), true, nil
 	}
 	m := zoneBehind.FindStringSubmatch(s)
+	if m != nil && m[2] != "" && offsetBehind.MatchString(m[1]) {
+		return cutZone(m[1]) // 2021-05-10 08:02:33 +0200 CEST
+	}
 	if m == nil || m[2] == "" || m[2] == "AM" || m[2] == "PM" || m[2] == "am" || m[2] == "pm" {
 		return s, nil, false, nil
 	}

@@ -95,6 +95,9 @@ func (n *nameTells) word(word, next string) {
 		}
 	}
 	shouts := word == upper
+	if isFiat(upper) && (shouts || !likeWords[upper]) && n.foreign == "" {
+		n.foreign = upper
+	}
 	switch {
 	case cut && isCoin(base) && (shouts || len(base) <= 4):
 		n.found(alias(base))
@@ -102,7 +105,7 @@ func (n *nameTells) word(word, next string) {
 	case isCoin(upper) && !isOtherQuote(upper) && len(upper) <= 8 && isDollar(next),
 		(upper == "BTC" || upper == "ETH" || upper == "BNB" || upper == "XBT") && isDollar(next):
 		n.found(alias(upper))
-	case isCoin(upper) && isOtherQuote(next) && shouts && !isDollar(upper):
+	case isCoin(upper) && isOtherQuote(next) && (shouts || majors[alias(upper)]) && !isDollar(upper):
 		n.foreign = upper + "-" + next
 	case shouts:
 		for _, quote := range otherQuotes {
@@ -110,8 +113,13 @@ func (n *nameTells) word(word, next string) {
 				n.foreign = upper
 			}
 		}
+	case isCross(upper):
+		n.foreign = upper
 	}
 }
+
+// likeWords are currencies that are words, too, in lower case.
+var likeWords = map[string]bool{"TRY": true, "CAD": true, "RUB": true, "AUD": true, "INR": true}
 
 func (n *nameTells) found(coin string) {
 	n.many = n.many || n.coin != "" && n.coin != coin
@@ -130,6 +138,13 @@ var foreignParts = map[string]string{
 	"bookticker": "an order book", "orderbook": "an order book", "incremental_book_l2": "an order book", "fundingrate": "funding rates",
 }
 
+// foreignWords are words of the names of files that say the same.
+var foreignWords = map[string]string{
+	"fundingrates": "funding rates", "funding": "funding rates", "liq": "liquidations", "liqs": "liquidations", "forceorder": "liquidations",
+	"forceorders": "liquidations", "mark": "a mark price", "markprice": "a mark price", "indexprice": "an index price",
+	"premiumindex": "a premium index", "l2": "an order book", "orderbooks": "an order book",
+}
+
 // refusedByName tells what a file holds whose columns are those of prices, though its name, or a folder's, says that they are none. A name
 // makes no format, but what it denies is not stored.
 func refusedByName(file string) (what string) {
@@ -138,8 +153,10 @@ func refusedByName(file string) (what string) {
 			return what
 		}
 	}
-	for _, word := range strings.FieldsFunc(strings.ToLower(path.Base(file)), func(r rune) bool { return strings.ContainsRune("-_. ", r) }) {
-		if what = foreignParts[word]; what != "" {
+	words := strings.FieldsFunc(strings.ToLower(path.Base(file)), func(r rune) bool { return strings.ContainsRune("-_. ", r) })
+	for i, word := range words {
+		both := words[max(i-1, 0)] + word // mark-price, order_book
+		if what = first(first(foreignParts[word], foreignWords[word]), first(foreignParts[both], foreignWords[both])); what != "" {
 			return what
 		}
 	}

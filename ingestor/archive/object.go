@@ -167,7 +167,11 @@ func plainMongo(raw []byte) ([]byte, error) {
 	if err := decoder.Decode(&value); err != nil {
 		return nil, malformed(err)
 	}
-	return json.Marshal(plain(value))
+	out, err := json.Marshal(plain(value))
+	if err != nil {
+		return nil, malformed(err)
+	}
+	return out, nil
 }
 
 func plain(value any) any {
@@ -180,6 +184,9 @@ func plain(value any) any {
 		if len(v) == 1 {
 			for key, inner := range v {
 				if s, ok := inner.(string); ok && strings.HasPrefix(key, "$number") {
+					if s == "NaN" || strings.HasSuffix(s, "Infinity") {
+						return nil
+					}
 					return json.Number(s)
 				}
 				if key == "$date" || key == "$oid" || strings.HasPrefix(key, "$number") {

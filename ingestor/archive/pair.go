@@ -79,7 +79,27 @@ func coinOf(pair string) (string, bool) {
 	if base, cut := cutDollar(pair); cut {
 		return alias(base), isTicker(base)
 	}
-	return alias(pair), isTicker(pair)
+	return alias(pair), isTicker(pair) && !isCross(pair)
+}
+
+// isCross tells whether a name without a separator is that of a market against another currency: BTCEUR, ETHBTC.
+func isCross(pair string) bool {
+	for _, quote := range otherQuotes {
+		base, ok := strings.CutSuffix(pair, quote)
+		if ok && (majors[alias(base)] || len(base) >= 3 && len(base) <= 5 && isFiat(quote) && quote != "TRY") {
+			return true
+		}
+	}
+	return false
+}
+
+// majors are coins of which there are markets against many currencies.
+var majors = map[string]bool{"BTC": true, "ETH": true, "XRP": true, "LTC": true, "BCH": true, "ADA": true, "SOL": true, "DOT": true, "BNB": true,
+	"DOGE": true, "LINK": true, "XLM": true, "XMR": true, "EOS": true, "TRX": true, "ETC": true, "AVAX": true, "MATIC": true, "ATOM": true, "UNI": true}
+
+// isFiat tells whether a currency is money of a state.
+func isFiat(quote string) bool {
+	return isOtherQuote(quote) && len(quote) == 3 && quote != "BTC" && quote != "XBT" && quote != "ETH" && quote != "BNB"
 }
 
 func isTicker(s string) bool {
@@ -172,10 +192,10 @@ func (m *markets) of(record []string) (coin, venue string, err error) {
 	if venue = field(record, m.venueAt); venue == "" {
 		venue = m.venue
 	}
-	if quote := field(record, m.quoteAt); quote != "" && !isDollar(strings.ToUpper(quote)) {
+	pair := field(record, m.symbolAt)
+	if quote := strings.ToUpper(field(record, m.quoteAt)); isCoin(quote) && !isDollar(quote) && quote != strings.ToUpper(pair) {
 		return "", "", &unreadable{reasonNoDollar, fmt.Errorf("prices in %.20q", quote)}
 	}
-	pair := field(record, m.symbolAt)
 	if pair == "" {
 		if m.named == "" {
 			return "", "", malformed(fmt.Errorf("the symbol is missing"))

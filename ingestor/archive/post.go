@@ -29,6 +29,9 @@ const (
 // decodeJSON reads a JSON object, of which head stood before the list that it stands in. An object may hold several posts, as a page does.
 func decodeJSON(raw, head []byte, cfg *Config, p *pass, emit func(event) error) (*format, error) {
 	if !json.Valid(raw) {
+		raw = withoutNaN(raw)
+	}
+	if !json.Valid(raw) {
 		var any json.RawMessage
 		return nil, malformed(json.Unmarshal(raw, &any))
 	}
@@ -48,6 +51,22 @@ func decodeJSON(raw, head []byte, cfg *Config, p *pass, emit func(event) error) 
 		return nil, &unreadable{reasonNoPost, fmt.Errorf("it has neither id nor text")}
 	}
 	return f, f.decode(o, emit)
+}
+
+// noNumbers are what Python writes for numbers that are none. No JSON has them.
+var noNumbers = regexp.MustCompile(`"(?:[^"\\\\]|\\\\.)*"|-?\bInfinity\b|\bNaN\b`)
+
+// withoutNaN writes null for NaN and infinities.
+func withoutNaN(raw []byte) []byte {
+	if !bytes.Contains(raw, []byte("NaN")) && !bytes.Contains(raw, []byte("Infinity")) {
+		return raw
+	}
+	return noNumbers.ReplaceAllFunc(raw, func(found []byte) []byte {
+		if found[0] == '"' {
+			return found
+		}
+		return []byte("null")
+	})
 }
 
 // nested decodes an object within the object.
@@ -99,8 +118,26 @@ var exponentID = regexp.MustCompile(`^[+-]?\d(\.\d+)?[eE][+-]?\d+$`)
 // networkName is what networks are called; a client that a post was sent with, as "Twitter for iPhone", is called otherwise.
 var networkName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 
+// networks are those that files may name in other letters, or otherwise.
+var networks = map[string]string{"x": sourceTwitter, "twitter": sourceTwitter, "reddit": sourceReddit, "bluesky": sourceBluesky, "bsky": sourceBluesky,
+	"stocktwits": sourceStockTwits, "telegram": sourceTelegram, "news": sourceNews, "discord": "discord", "mastodon": "mastodon"}
+
+// networkOf is the network that a post's source names; "" where it names none but a client, or nothing.
+func networkOf(source string) string {
+	if network := networks[strings.ToLower(source)]; network != "" {
+		return network
+	}
+	if isClient(source) {
+		return ""
+	}
+	return source
+}
+
 // isClient tells whether what stands under source is the program that the post was sent with, and no network.
 func isClient(source string) bool {
+	if networks[strings.ToLower(source)] != "" {
+		return false
+	}
 	return source != "" && !networkName.MatchString(source) || strings.HasPrefix(source, "twit") && source != sourceTwitter
 }
 

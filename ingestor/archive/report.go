@@ -57,7 +57,7 @@ func (f *File) saw(owner string, at time.Time) {
 func (p *pass) begin(name string) {
 	p.tally.count(func(s *Stats) { s.Files++ })
 	p.file = &File{Name: name}
-	p.comma, p.at = false, place{file: name}
+	p.comma, p.at = commaIsGroup, place{file: name}
 }
 
 // found notes a format of the file's rows.
@@ -148,25 +148,52 @@ func (p *pass) end(err error) {
 	}
 }
 
-// number reads a number as files have it: with a dollar in front, commas between thousands, or, in tables that are not separated by commas,
-// a comma for the point.
+// number reads a number as files have it: with a dollar in front, thousands apart by commas, blanks or apostrophes, or with a comma for the point.
 func (p *pass) number(s string) (float64, error) {
 	s = strings.TrimPrefix(s, "$")
-	if !strings.Contains(s, ",") {
-		return parseNumber(s)
+	if strings.ContainsAny(s, " '\u00A0\u202F\u2019") {
+		s = strings.NewReplacer(" ", "", "'", "", "\u00A0", "", "\u202F", "", "\u2019", "").Replace(s)
 	}
-	grouped := isGrouped(s)
 	switch {
-	case p.comma && strings.Count(s, ",") == 1 && !strings.Contains(s, ".") && (!grouped || s[0] == '0'):
-		return parseNumber(strings.Replace(s, ",", ".", 1))
-	case p.comma && strings.Count(s, ",") == 1 && isGrouped(strings.NewReplacer(".", ",", ",", ".").Replace(s)):
-		return parseNumber(strings.NewReplacer(".", "", ",", ".").Replace(s)) // 58.250,5
-	case p.comma && grouped && strings.Count(s, ",") == 1 && !strings.Contains(s, "."):
+	case p.comma == commaIsPoint && isDotted(s):
+		return parseNumber(strings.NewReplacer(".", "", ",", ".").Replace(s)) // 58.250 and 58.250,5
+	case !strings.Contains(s, ","):
+		return parseNumber(s)
+	case decimalComma(s), p.comma == commaIsPoint && strings.Count(s, ",") == 1 && !strings.Contains(s, "."):
+		return parseNumber(strings.NewReplacer(".", "", ",", ".").Replace(s))
+	case p.comma == commaIsEither && strings.Count(s, ",") == 1 && !strings.Contains(s, "."):
 		return 0, fmt.Errorf("%s may be %s or %s", strconv.Quote(s), strings.Replace(s, ",", "", 1), strings.Replace(s, ",", ".", 1))
-	case grouped:
+	case isGrouped(s):
 		return parseNumber(strings.ReplaceAll(s, ",", ""))
 	}
 	return parseNumber(s)
+}
+
+// What a comma in the numbers of a table may be.
+type comma uint8
+
+const (
+	commaIsGroup  comma = iota // it stands between thousands, unless the number itself tells otherwise
+	commaIsEither              // the table is not separated by commas
+	commaIsPoint               // some number of the table has one that stands between no thousands
+)
+
+// decimalComma tells whether the comma of a number can be nothing but the point: 0,512 and 1,5 and 58.250,50.
+func decimalComma(s string) bool {
+	whole, fraction, found := strings.Cut(strings.TrimPrefix(s, "-"), ",")
+	if !found || !isWhole(fraction) {
+		return false
+	}
+	if strings.Contains(whole, ".") {
+		return isDotted(whole)
+	}
+	return isWhole(whole) && (len(fraction) != 3 || len(whole) > 3 || whole[0] == '0')
+}
+
+// isDotted tells whether points stand between thousands: 58.250 or 1.045.087,5.
+func isDotted(s string) bool {
+	swapped := strings.NewReplacer(".", ",", ",", ".").Replace(s)
+	return isGrouped(swapped) && !strings.HasPrefix(strings.TrimPrefix(swapped, "-"), "0")
 }
 
 // isGrouped tells whether commas stand between thousands: 58,250 or 1,045,087.5.

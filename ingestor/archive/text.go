@@ -84,6 +84,9 @@ func (p *pass) readText(name string, in *bufio.Reader) error {
 			continue
 		}
 		if h, separator := knownHeader(string(line)); h != nil {
+			if h.rows != nil && slices.ContainsFunc(strange, func(s numbered) bool { return h.rows.begins(s.text, separator) }) {
+				return notKnown(strange) // the rows have names, which say something else than the numbers seem to
+			}
 			return p.readLines(name, lines, numbered{text: string(line), number: lines.number}, h, separator, strange)
 		}
 		strange = append(strange, numbered{text: string(line[:min(len(line), 200)]), number: lines.number})
@@ -163,15 +166,15 @@ func damaged(line int, offset int64, err error) error {
 // readLines reads a table of lines, of which the first tells what it is; strange are those before it.
 func (p *pass) readLines(name string, lines *lineReader, line numbered, h *header, separator byte, strange []numbered) error {
 	records := &csvReader{lines: lines, columns: len(h.names), separator: separator}
-	p.comma = separator != ','
+	p.comma = p.commaOf(records)
 	if h.rows != nil {
-		records.again = append(records.again, line)
+		records.again = slices.Insert(records.again, 0, line)
 		for i := 1; i < rowsToKnow; i++ {
 			more, err := records.line(i)
 			if err != nil || more.tooLong {
 				break
 			}
-			if fields, err := splitRecord(nil, more.text, separator); err == nil && len(fields) == h.rows.width && isNumber(strings.TrimSpace(fields[0])) {
+			if fields, err := splitRecord(nil, more.text, separator); err == nil && len(fields) == h.rows.width && newSample(fields) != nil {
 				h.rows.records = append(h.rows.records, fields)
 			}
 		}
@@ -185,6 +188,24 @@ func (p *pass) readLines(name string, lines *lineReader, line numbered, h *heade
 	}
 	records.quoted = f.holds == "posts"
 	return p.readRecords(name, f, h, records, func(source string) { p.dropStrange(name, source, strange) })
+}
+
+// commaOf looks at the first records for what a comma in a number is.
+func (p *pass) commaOf(records *csvReader) comma {
+	for i := range rowsToKnow {
+		line, err := records.line(i)
+		if err != nil || line.tooLong {
+			break
+		}
+		fields, err := splitRecord(nil, line.text, records.separator)
+		if err == nil && len(fields) == records.columns && slices.ContainsFunc(fields, func(f string) bool { return decimalComma(strings.TrimSpace(f)) }) {
+			return commaIsPoint
+		}
+	}
+	if records.separator == ',' {
+		return commaIsGroup
+	}
+	return commaIsEither
 }
 
 // records yields the records of a table: those of a CSV file, arrays of JSON, or the rows of a file of columns.

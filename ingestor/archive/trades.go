@@ -34,25 +34,33 @@ type tradeTable struct {
 	time    timeColumns
 	// The columns; -1 for none.
 	price, amount, value, id, side int
-	sides                          map[string]bool // those seen in the first trades
-	seen                           int
-	told                           bool
-	made                           *madeIDs
-	stored                         storedTimes
+	// amounts are the columns that may be the amount in coins, kinds those that say what a row is.
+	amounts, kinds []int
+	seen           int
+	told           bool
+	made           *madeIDs
+	stored         storedTimes
 }
 
 // trades makes the reader of a table of trades.
 func (p *pass) trades(h *header, form tradeForm) (recordReader, error) {
 	t := &tradeTable{
 		p: p, h: h, form: form, time: newTimeColumns(h, timeNames...), price: h.of(priceNames...), amount: -1, value: h.of(form.value...),
-		id: h.of(idNames...), side: h.of(sideNames...), sides: map[string]bool{}, made: newMadeIDs(),
+		id: h.of(idNames...), side: h.of(sideNames...), kinds: h.all(kindNames...), made: newMadeIDs(),
 		stored: storedTimes{p: p},
+	}
+	if form.value == nil {
+		t.value = h.of(valueNames...)
 	}
 	switch {
 	case form.amount != nil:
 		t.amount = h.of(form.amount...)
 	case form.noAmount == "":
 		t.amount = h.of(amountNames...)
+		t.amounts = h.all(amountNames...)
+	}
+	if t.form.noAmount == "" && t.id < 0 && h.has("bid", "ask") {
+		t.amount, t.amounts, t.form.noAmount = -1, nil, "a table of bids and asks counts the volume of a day"
 	}
 	if t.form.noAmount == "" && h.any(capNames...) {
 		t.amount, t.form.noAmount = -1, "a table with a market cap counts volumes in dollars"
@@ -105,8 +113,70 @@ func (t *tradeTable) read(record []string) error {
 	return t.p.emit(event{price: trade})
 }
 
-// sidesToSee is how many trades are looked at before bid and ask are believed to be no sides of trades.
-const sidesToSee = 1
+// tradeNumbers are columns of the number of a trade, which no order and no level of a book has.
+var tradeNumbers = []string{"trade_id", "tradeid", "trd_match_id", "agg_trade_id", "tid", "exec_id"}
+
+// kindNames are columns that say what a row is, where rows of several kinds stand together.
+var kindNames = []string{"action", "type", "event", "event_type", "update_type", "price_type", "kind", "liquidation", "is_liquidation"}
+
+// noTrades are what rows are that are no trades, by what such a column says; ofBooks the same where no column is the number of a trade.
+var (
+	noTrades = map[string]string{
+		"mark": "a mark price", "mark_price": "a mark price", "index": "an index price", "index_price": "an index price", "funding": "a funding rate",
+		"premium": "a premium index", "liquidation": "a liquidation", "settlement": "a settlement price",
+	}
+	ofBooks = map[string]string{
+		"received": "an order", "open": "an order", "done": "an order", "change": "an order", "activate": "an order", "cancel": "an order",
+		"canceled": "an order", "add": "an order", "modify": "an order", "partial": "an update of an order book",
+		"insert": "an update of an order book", "update": "an update of an order book", "delete": "an update of an order book",
+		"snapshot": "an update of an order book", "l2update": "an update of an order book", "quote": "a quote",
+	}
+)
+
+// kind returns an error for a row that is no trade: a level of an order book, an order, a mark price, a liquidation.
+func (t *tradeTable) kind(record []string, side string) error {
+	if t.id < 0 {
+		switch side {
+		case "bid", "ask", "bids", "asks", "a": // those of trades are b and s
+			if t.seen == 0 {
+				return refuse("its rows are bids and asks without the number of a trade: it is an order book, and no trades")
+			}
+			return &unreadable{reasonNoTrade, fmt.Errorf("%q, a side of an order book", side)}
+		}
+	}
+	for _, column := range t.kinds {
+		value := strings.ToLower(field(record, column))
+		what := noTrades[value]
+		if what == "" && !t.h.any(tradeNumbers...) {
+			what = ofBooks[value]
+		}
+		if name := plainName(t.h.names[column]); (name == "liquidation" || name == "is_liquidation") && (value == "true" || value == "1") {
+			what = "a liquidation"
+		}
+		if what != "" {
+			return &unreadable{reasonNoTrade, fmt.Errorf("%s: %s says %q", what, t.h.names[column], value)}
+		}
+	}
+	return nil
+}
+
+// chooseAmount looks at the first trade where two columns may be its amount: the one is what was paid for the other.
+func (t *tradeTable) chooseAmount(record []string) {
+	price, err := t.p.number(field(record, t.price))
+	if err != nil || t.form.amount != nil {
+		return
+	}
+	for _, coins := range t.amounts {
+		for _, paid := range t.amounts {
+			c, err := t.p.number(field(record, coins))
+			v, paidErr := t.p.number(field(record, paid))
+			if err == nil && paidErr == nil && coins != paid && c > 0 && c != v && math.Abs(v-c*price) <= .01*v {
+				t.amount = coins
+				return
+			}
+		}
+	}
+}
 
 // trade reads a record.
 func (t *tradeTable) trade(record []string) (*market.Price, error) {
@@ -116,8 +186,11 @@ func (t *tradeTable) trade(record []string) (*market.Price, error) {
 		return nil, err
 	}
 	side := strings.ToLower(field(record, t.side))
-	if t.seen++; t.seen == sidesToSee && t.id < 0 && (side == "bid" || side == "ask" || side == "bids" || side == "asks") {
-		return nil, refuse("its rows are bids and asks without the number of a trade: it is an order book, and no trades")
+	if err := t.kind(record, side); err != nil {
+		return nil, err
+	}
+	if t.seen++; t.seen == 1 {
+		t.chooseAmount(record)
 	}
 	at, err := t.time.of(record, t.p.cfg)
 	if err != nil {
@@ -136,6 +209,7 @@ func (t *tradeTable) trade(record []string) (*market.Price, error) {
 	if p.Volume, err = t.p.number(amount); err != nil {
 		return nil, malformed(fmt.Errorf("amount: %w", err))
 	}
+	p.Volume = math.Abs(p.Volume) // of sales some exchanges write a negative one
 	if p.Volume, err = t.coins(record, p); err != nil {
 		return nil, err
 	}
@@ -159,8 +233,12 @@ func (t *tradeTable) trade(record []string) (*market.Price, error) {
 func (t *tradeTable) coins(record []string, p *market.Price) (float64, error) {
 	if t.value >= 0 && t.value != t.amount {
 		value, err := t.p.number(field(record, t.value))
-		if err != nil {
+		if err != nil && t.form.value != nil {
 			return 0, malformed(fmt.Errorf("%s: %w", t.h.names[t.value], err))
+		}
+		if value = math.Abs(value); value > 0 && value == p.Volume && (p.Price > 1.01 || p.Price < .99) {
+			t.contracts("the amount in coins is computed")
+			return value / p.Price, nil
 		}
 		if paid := p.Volume * p.Price; value > 0 && math.Abs(value-paid) > .01*paid && isContract(p.Volume/value, p.Price*.99, p.Price*1.01) {
 			t.contracts("the amount in coins is the one beside")
@@ -168,12 +246,25 @@ func (t *tradeTable) coins(record []string, p *market.Price) (float64, error) {
 		}
 		return p.Volume, nil
 	}
-	if t.markets.inverse && t.form.amount == nil && p.Price > 0 && t.amount >= 0 && !t.h.any("base_qty", "home_notional") {
+	if t.form.amount != nil || !(p.Price > 0) || t.amount < 0 || t.h.any("base_qty", "home_notional") {
+		return p.Volume, nil
+	}
+	switch {
+	case t.markets.inverse:
 		t.contracts("the amount in coins is computed")
 		return p.Volume * contractSize(p.Symbol) / p.Price, nil
+	case dollarContracts[strings.ToLower(p.Venue)] && strings.HasSuffix(strings.ToUpper(field(record, t.markets.symbolAt)), "USD"):
+		t.contracts("the amount in coins is computed")
+		return p.Volume / p.Price, nil
 	}
 	return p.Volume, nil
 }
+
+// dollarContracts are exchanges whose markets against the dollar itself are in contracts of one dollar.
+var dollarContracts = map[string]bool{"bitmex": true, "bybit": true, "deribit": true}
+
+// valueNames are columns of what was paid, which tells in what the amount is counted.
+var valueNames = []string{"quote_qty", "quote_amount", "quote_volume", "quote_size", "cost", "funds", "notional", "foreign_notional", "turnover"}
 
 func (t *tradeTable) contracts(how string) {
 	if !t.told {
