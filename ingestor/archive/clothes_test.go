@@ -94,6 +94,23 @@ func TestPostsAsOthersWriteThem(t *testing.T) {
 		"networks in JSON": {file: "x.json", text: `{"id":"1","created_at":"2024-05-01T12:00:00Z","text":"a","source":"Telegram"}`, want: []string{"telegram 1 2024-05-01T12:00:00Z  a"}},
 		"numbers of old exports of Telegram": {file: "result.json", text: `{"name":"C","id":9,"messages":[{"id":1,"type":"message","date":"2024-05-01T12:00:00","from":"A","from_id":4829104,"text":"a"}]}`,
 			want: []string{"telegram 9/1 2024-05-01T12:00:00Z 4829104 a"}},
+		"answers to answers": {file: "x.json", text: `[{"kind":"Listing","data":{"children":[{"kind":"t3","data":{"id":"s","title":"a","created_utc":1714564800}}]}},` +
+			`{"kind":"Listing","data":{"children":[{"kind":"t1","data":{"id":"b","body":"[deleted]","created_utc":1714564800,"replies":{"kind":"Listing","data":{"children":[` +
+			`{"kind":"t1","data":{"id":"c","body":"c","created_utc":1714564800,"replies":{"kind":"Listing","data":{"children":[{"kind":"t1","data":{"id":"d","body":"d","created_utc":1714564800,` +
+			`"replies":""}},{"kind":"more","data":{"count":2,"children":["x","y"]}}]}}}}]}}}}]}}]`,
+			want: []string{"reddit t3_s 2024-05-01T12:00:00Z  a", "reddit t1_c 2024-05-01T12:00:00Z  c", "reddit t1_d 2024-05-01T12:00:00Z  d"}},
+		"a search of the v1.1 API": {file: "x.json", text: `{"statuses":[{"id_str":"5","text":"a","created_at":"Wed May 01 12:00:00 +0000 2024","user":{"screen_name":"anna"}}],"search_metadata":{"count":1}}`,
+			want: []string{"twitter 5 2024-05-01T12:00:00Z anna a"}},
+		"snscrape's of old": {file: "x.json", text: `{"date":"2024-05-01T12:00:00+00:00","content":"a","renderedContent":"b","id":7,"user":{"username":"anna"}}`, want: []string{"twitter 7 2024-05-01T12:00:00Z anna a"}},
+		"a quote within a field": {file: "x.csv", text: "id\ttext\tcreated_at\n1\tit's 5\" long\t2024-05-01T12:00:00Z\n2\tb\t2024-05-01T12:00:00Z\n",
+			want: []string{"twitter 1 2024-05-01T12:00:00Z  it's 5\" long", "twitter 2 2024-05-01T12:00:00Z  b"}},
+		"ids that a spreadsheet has rounded": {file: "x.csv", text: "tweet_id,text,created_at\n1391634747986690000,a,2024-05-01T12:00:00Z\n1391634747986690000,b,2024-05-01T12:00:00Z\n"},
+		"ids of which one ends in zeros": {file: "x.csv", text: "tweet_id,text,created_at\n1391634747986690001,a,2024-05-01T12:00:00Z\n1391634747986690000,b,2024-05-01T12:00:00Z\n",
+			want: []string{"twitter 1391634747986690001 2024-05-01T12:00:00Z  a", "twitter 1391634747986690000 2024-05-01T12:00:00Z  b"}},
+		"an article between posts": {file: "x.json", text: `{"id":1,"text":"a","date":"2024-05-01T12:00:00Z"}` + strings.Repeat(`{"id":2,"title":"Coins fall","text":"long","date":"2024-05-01T12:00:00Z","url":"u"}`, 2) +
+			`{"id":3,"text":"b","date":"2024-05-01T12:00:00Z"}`, want: []string{"twitter 1 2024-05-01T12:00:00Z  a", "twitter 3 2024-05-01T12:00:00Z  b"}},
+		"marks between files": {file: "x.json", text: "\uFEFF" + `{"id":1,"text":"a","created_at":"2024-05-01T12:00:00Z"}` + "\n\uFEFF" + `{"id":2,"text":"b","created_at":"2024-05-01T12:00:00Z"}`,
+			want: []string{"twitter 1 2024-05-01T12:00:00Z  a", "twitter 2 2024-05-01T12:00:00Z  b"}},
 		"NaN of MongoDB": {file: "x.json", text: `{"id":{"$numberLong":"5"},"text":"a","created_at":{"$date":"2024-05-01T12:00:00Z"},"score":{"$numberDouble":"NaN"}}` + "\n" +
 			`{"id":{"$numberLong":"6"},"text":"b","created_at":{"$date":{"$numberLong":"1714564800000"}}}`, want: []string{"twitter 5 2024-05-01T12:00:00Z  a", "twitter 6 2024-05-01T12:00:00Z  b"}},
 		"NaN of Python":   {file: "x.json", text: `{"id":9007199254740993,"text":"NaN","created_at":"2024-05-01T12:00:00Z","place":NaN,"rank":-Infinity}`, want: []string{"twitter 9007199254740993 2024-05-01T12:00:00Z  NaN"}},

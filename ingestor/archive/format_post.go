@@ -16,6 +16,9 @@ var rcasPost = &format{
 	origin:  "`source`, else `--source`, else twitter",
 	general: true,
 	object: func(k keySet, o *object) bool {
+		if k.any(titleKeys) && o.pass != nil && o.cfg.Source == "" {
+			return false // an article, or a story: no post of X
+		}
 		return k.any(textKeys|contentKeys) || k.any(idKey) && !k.any(priceKeys|jetstreamKeys|viewKeys)
 	},
 	decode: func(o *object, emit func(event) error) error {
@@ -27,6 +30,7 @@ var rcasPost = &format{
 			Text          *string  `json:"text"`
 			FullText      *string  `json:"full_text"`
 			RawContent    *string  `json:"rawContent"`
+			Content       *string  `json:"content"`
 			Lang          string   `json:"lang"`
 			Source        string   `json:"source"`
 			Author        named    `json:"author"`
@@ -48,6 +52,9 @@ var rcasPost = &format{
 			if p.Text = p.FullText; p.Text == nil {
 				p.Text = p.RawContent
 			}
+		}
+		if p.Text == nil { // snscrape's, of before 2023
+			p.Text = p.Content
 		}
 		if p.Text == nil {
 			return &unreadable{reasonNoText, fmt.Errorf("post %.40q", p.ID)}
@@ -72,6 +79,7 @@ var rcasPost = &format{
 // What is told by which keys that objects of several formats have.
 var (
 	idKey       = keys("id")
+	titleKeys   = keys("title", "headline")
 	contentKeys = keys("rawContent")
 	priceKeys   = keys("price", "open", "close")
 )

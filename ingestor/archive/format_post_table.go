@@ -53,6 +53,7 @@ type postReader struct {
 	time timeColumns
 	// The columns; -1 for none.
 	text, id, author, lang, network, repost int
+	ids                                     rounding
 	// counts are the columns of followers, likes, retweets, replies and quotes.
 	counts [5]int
 }
@@ -90,6 +91,9 @@ func (r *postReader) read(record []string) error {
 	t.Repost = t.Repost || strings.HasPrefix(t.Text, "RT @")
 	if err := r.count(record, t); err != nil {
 		return err
+	}
+	if r.ids.rounded(t.ID) {
+		return &unreadable{reasonNoID, roundedID(t.ID)}
 	}
 	if r.id < 0 {
 		t.ID = hashID(t.Author, createdText(record, &r.time), t.Text)

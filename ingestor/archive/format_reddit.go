@@ -34,6 +34,8 @@ var redditObject = &format{
 			Score       count    `json:"score"`
 			NumComments count    `json:"num_comments"`
 			Crosspost   string   `json:"crosspost_parent"`
+			// Replies is a listing of the answers, or "".
+			Replies json.RawMessage `json:"replies"`
 		}
 		if err := o.into(&p); err != nil {
 			return err
@@ -52,10 +54,17 @@ var redditObject = &format{
 		default:
 			err = &unreadable{reason: reasonNoText}
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = finish(t, r.created, o.cfg.zone(), emit)
 		}
-		return finish(t, r.created, o.cfg.zone(), emit)
+		if len(p.Replies) > 0 && p.Replies[0] == '{' && (err == nil || isUnreadable(err)) {
+			repliesErr := o.nested(p.Replies, emit)
+			if repliesErr != nil && !isUnreadable(repliesErr) {
+				return repliesErr
+			}
+			err = errors.Join(err, repliesErr)
+		}
+		return err
 	},
 }
 
@@ -67,6 +76,9 @@ var redditPage = &format{
 	origin: "reddit",
 	object: func(k keySet, o *object) bool { return k.any(dataKey) && isRedditPage(o) },
 	decode: func(o *object, emit func(event) error) error {
+		if o.member("kind") == "more" {
+			return &unreadable{reasonNotice, errors.New("comments that the page only counts")}
+		}
 		var page struct {
 			Data json.RawMessage `json:"data"`
 		}
@@ -93,18 +105,19 @@ var redditPage = &format{
 		var bad []error
 		for _, thing := range things {
 			err := o.nested(thing, emit)
-			if u, ok := errors.AsType[*unreadable](err); ok {
-				bad = append(bad, u)
-			} else if err != nil {
+			if err != nil && !isUnreadable(err) {
 				return err
 			}
+			bad = append(bad, err)
 		}
 		return errors.Join(bad...)
 	},
 }
 
 // isRedditPage tells whether a page is one of Reddit's things. No other network has the key.
-func isRedditPage(o *object) bool { return bytes.Contains(o.raw, []byte(`"created_utc"`)) }
+func isRedditPage(o *object) bool {
+	return bytes.Contains(o.raw, []byte(`"created_utc"`)) || o.member("kind") == "more" || o.member("kind") == "Listing"
+}
 
 // What things of Reddit are known by.
 var (

@@ -29,6 +29,8 @@ type jsonFile struct {
 type objectTable struct {
 	names  []string
 	reader recordReader
+	// refused is why its records are none.
+	refused error
 }
 
 // readJSON reads a text of JSON, of which the next line has the number.
@@ -142,6 +144,9 @@ func (f *jsonFile) table(raw []byte) (*objectTable, []string, error) {
 	})
 	key := strings.Join(names, "\x00")
 	table, known := f.tables[key]
+	if known && table.refused != nil {
+		return nil, nil, &unreadable{reasonNoPost, table.refused}
+	}
 	if !known && len(f.tables) < maxTables {
 		table = &objectTable{names: names}
 		h := newHeader(names)
@@ -152,6 +157,11 @@ func (f *jsonFile) table(raw []byte) (*objectTable, []string, error) {
 		if format != nil {
 			f.p.found(format)
 			if table.reader, err = format.open(f.p, h); err != nil {
+				if isRefusal(err) && f.known > 0 { // beside objects that are read
+					err = errors.New(err.Error()) // no longer the file's
+					f.tables[key] = &objectTable{refused: err}
+					err = &unreadable{reasonNoPost, err}
+				}
 				return nil, nil, err
 			}
 			f.p.columns(table.reader.about())

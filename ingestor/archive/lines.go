@@ -69,8 +69,5 @@ func (l *lineReader) next() ([]byte, error) {
 func (l *lineReader) trim(line []byte) []byte {
 	line = bytes.TrimSuffix(line, []byte{'\n'})
 	line, l.cr = bytes.CutSuffix(line, []byte{'\r'})
-	if l.number == 1 {
-		line = bytes.TrimPrefix(line, []byte("\uFEFF"))
-	}
-	return line
+	return bytes.TrimPrefix(line, []byte("\uFEFF")) // of each file, where several were put together
 }

@@ -69,10 +69,13 @@ func withoutNaN(raw []byte) []byte {
 	})
 }
 
+// maxThread is how deep pages may stand in each other. Of answers to answers on Reddit, each takes three.
+const maxThread = 40
+
 // nested decodes an object within the object.
 func (o *object) nested(raw []byte, emit func(event) error) error {
 	inner := newObject(raw, o.head, o.cfg, o.pass)
-	if inner.depth = o.depth + 1; inner.depth > 4 {
+	if inner.depth = o.depth + 1; inner.depth > maxThread {
 		return malformed(errDeep)
 	}
 	f, err := objectFormat(inner)

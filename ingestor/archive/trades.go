@@ -324,3 +324,15 @@ func wholeID(id string) bool {
 }
 
 func roundedID(id string) error { return fmt.Errorf("%.40q is no id: some program has rounded it", id) }
+
+// rounding finds ids that a spreadsheet has rounded to fifteen digits: 1391634747986690000. Of one in ten thousand ids these are the true digits;
+// of a file whose first ids all end so they are not.
+type rounding struct{ whole bool }
+
+func (r *rounding) rounded(id string) bool {
+	if r.whole || len(id) < 17 || !isWhole(id) {
+		return false
+	}
+	r.whole = strings.Trim(id[15:], "0") != ""
+	return !r.whole
+}

@@ -13,7 +13,7 @@ const maxNesting = 1000
 
 // listKeys are the keys under which exports hold the list that they are about, and what opens there: a chat of Telegram its messages, the
 // whole account its chats, and those the list of them. The elements speak for themselves, or need no more than what stands before.
-var listKeys = map[string]byte{"messages": '[', "posts": '[', "feed": '[', "chats": '{', "left_chats": '{', "list": '['}
+var listKeys = map[string]byte{"messages": '[', "statuses": '[', "posts": '[', "feed": '[', "chats": '{', "left_chats": '{', "list": '['}
 
 var (
 	errBroken = errors.New("it is cut off, or no JSON")
@@ -175,7 +175,7 @@ func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\
 func (v *valueReader) peek() (byte, error) {
 	for {
 		for i, c := range v.data[v.start:] {
-			if !isBlank(c) {
+			if !isBlank(c) && c != 0xEF && c != 0xBB && c != 0xBF { // byte order marks, where files were put together
 				v.skipTo(v.start + i)
 				return c, nil
 			}
