@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/url"
 	"testing"
 	"time"
 
@@ -61,7 +62,12 @@ func TestStatusOfWhatIsThere(t *testing.T) {
 	require.ErrorContains(t, err, "database: ")
 	require.Len(t, st.Errors, 2)
 
-	st, err = ask(database.URL()+"&default_transaction_read_only=on", nats.URL())
+	readOnly, err := url.Parse(database.URL())
+	require.NoError(t, err)
+	query := readOnly.Query()
+	query.Set("default_transaction_read_only", "on")
+	readOnly.RawQuery = query.Encode()
+	st, err = ask(readOnly.String(), nats.URL())
 	require.ErrorContains(t, err, "database: the database is read-only")
 	require.Contains(t, st.Tables, "tweets", "it answers, and takes nothing")
 
