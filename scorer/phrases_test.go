@@ -15,19 +15,12 @@ import (
 
 // misread are the phrases of testdata/phrases.tsv that the bundled model reads wrongly; docs/mood.md tells of them.
 var misread = []string{
-	"positive, BTC: $BTC is far from dead",
-	"positive, BTC: there is nothing wrong with bitcoin",
 	"positive, BTC: bulls are back",
 	"positive, BTC: bitcoin bulls are back",
-	"positive, BTC: bitcoin breaks out, next stop 60k",
-	"positive, BTC: sold all my gold for bitcoin",
-	"positive, BTC: ETH is a scam, bitcoin is the only real one",
+	"positive, BTC: the bulls are back in town #bitcoin",
 	"negative, BTC: bears are winning",
-	"negative, BTC: bears are back in control of $BTC",
 	"negative, BTC: ETH will flip bitcoin",
 	"negative, BTC: XRP will replace bitcoin",
-	"neutral, BTC: bitcoin and ethereum prices today",
-	"neutral, BTC: $BTC.X 👀",
 }
 
 // phrases.tsv holds invented phrases of few words, each with the coin asked about and the mood towards it: negations, directions, slang,

@@ -11,7 +11,7 @@ import data
 
 NEUTRAL = 1
 READ_SHARE = 0.8
-RARITY = 0.6  # 0 leaves the classes of read posts as frequent as they are, 1 balances them
+RARITY = 0.85  # 0 leaves the classes of read posts as frequent as they are, 1 balances them
 
 
 @dataclasses.dataclass

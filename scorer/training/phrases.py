@@ -6,7 +6,7 @@ filled with words of a list; a word that turns good into bad changes the list, n
 
 import random
 
-COUNT = 9_000
+COUNT = 16_000
 COINS = ("bitcoin Bitcoin BTC btc $BTC #bitcoin #BTC ethereum ETH $ETH eth dogecoin DOGE $DOGE litecoin LTC $LTC XRP $XRP ripple "
          "solana $SOL cardano $ADA monero XMR dash shib $SHIB avalanche polkadot chainlink").split()
 SYMBOLS = {"bitcoin": "BTC", "ethereum": "ETH", "eth": "ETH", "dogecoin": "DOGE", "litecoin": "LTC", "ripple": "XRP", "solana": "SOL",
@@ -86,7 +86,9 @@ will X go up?|will X crash?|is now a good time to buy X?|gm X|good morning X|gm|
 X is moving sideways|waiting on X|watching X|X let's see|X wallet update 2.1|how many X do you have?|when did you first hear of X?|X tax question|
 paid for lunch with X|X ATM at the mall|I wrote a paper about X|my teacher asked about X|X code release v22.0|X difficulty adjustment on Friday|
 X either goes up or down|X could go either way|X in a range|no idea what X will do|not sure about X|I don't own any X|neither bullish nor bearish on X|
-X halving explained|X docs|the X whitepaper|does anyone know how X works?|looking for X developers|X nodes|dyor X|nfa X""".replace("\n", "").split("|")
+X halving explained|X docs|the X whitepaper|does anyone know how X works?|looking for X developers|X nodes|dyor X|nfa X|
+X and Y prices today|X and Y news|prices of X and Y|X vs Y|X or Y?|X, Y and others|new pairs: X and Y|we list X and Y|X Y chart|both X and Y|X 👀|X 🤔|
+watching X 👀|X and Y conference|what is better, X or Y?|should I buy X or Y?|X and Y explained|X or Y, what do you hold?|how do I change X to Y?""".replace("\n", "").split("|")
 
 # Sentences that name no coin.
 BARE_GOOD = """not a scam|not dead|not dead yet|will never crash|never going to crash|don't sell|don't sell now|do not sell|never selling|not selling|
@@ -101,12 +103,61 @@ shitcoin|exit liquidity|bagholders|down bad|no future|it is dead|not safe|can't 
 # What coins are held against that is none.
 THINGS = "gold gold silver dollars fiat fiat cash stocks banks bonds housing".split()
 
-# X is asked about, Y is another coin: good for X, bad for Y.
-RIVALS = """X will flip Y|X is better than Y|X > Y|X >> Y|X beats Y|X is the real Y|sold my Y for X|swap your Y for X|moving from Y to X|leaving Y for X|
-X is pumping while Y dumps|X up, Y down|X outperforms Y|X will replace Y|forget Y, buy X|Y is trash, X is the future|Y is a scam but X is legit|
-Y is dead, long live X|I trust X not Y|buy X instead of Y|X instead of Y|X makes Y look like a joke|Y could never do what X does|Y wishes it was X|
-X is a better investment than Y|sell Y, buy X|Y is slow and expensive, X is fast|dump Y and get X|X killing Y|X not Y|Y holders should have bought X|
-I would rather hold X than Y|X has utility, Y has nothing|unlike Y, X works|Y bleeding against X|X is eating Y|long X short Y""".replace("\n", "").split("|")
+# X is asked about, Y is another coin or thing: good for X, bad for Y; the other way round with NEVER.
+BEATS = """will flip|will overtake|is going to flip|flips|is flipping|is about to flip|will surpass|will replace|is replacing|is going to replace|
+will kill|is killing|is eating|beats|destroys|crushes|will crush|will leave behind|outperforms|will outperform|makes a joke of|will bury|
+is better than|is way better than|is so much better than|is faster than|is cheaper than|is safer than|is stronger than|is smarter than|
+is more useful than|is greener than|is more scarce than|is a better investment than|is a better store of value than|has better tech than|>|>>|
+is winning against|is ahead of|does everything better than|has more future than|is worth more than|is taking over from|will be bigger than""".replace("\n", "").split("|")
+NEVER = """will never flip|won't flip|can't flip|is not going to flip|will never replace|won't replace|can't replace|cannot replace|will not overtake|
+will never beat|can't beat|won't kill|is not better than|isn't better than|is not faster than|isn't safer than|is no match for|can't compete with|
+will never be as good as|has nothing on|is nothing against|is weaker than|is slower than|is worse than|is behind|loses against|is losing to|
+is bleeding against|is a poor copy of|wishes it was""".replace("\n", "").split("|")
+FRAMES_BEATS = """X {beats} Y|X {beats} Y|X {beats} Y|I think X {beats} Y|everyone knows X {beats} Y|sooner or later X {beats} Y|no doubt, X {beats} Y|
+mark my words: X {beats} Y|imo X {beats} Y|told you X {beats} Y|it is clear that X {beats} Y|one day you will see, X {beats} Y|
+why X {beats} Y|X {beats} Y, simple as that""".replace("\n", "").split("|")
+SWAPS = """sold my Y for X|sold all my Y for X|sold some Y for X|selling my Y for X|selling all my Y to buy X|swap your Y for X|swapped my Y for X|
+swapped all my Y to X|traded my Y for X|exchanged my Y into X|moving from Y to X|moved from Y to X|moving all my Y into X|moved out of Y into X|
+rotating from Y into X|rotating out of Y and into X|dumped my Y for X|dumped Y, bought X|dump Y and get X|dump your Y and buy X|leaving Y for X|
+switched from Y to X|sell Y, buy X|sell Y and buy X|get out of Y and into X|turned my Y into X|forget Y, buy X|buy X instead of Y|
+buying X instead of Y|holding X instead of Y|X instead of Y|X over Y|X over Y any day|X not Y|X, not Y|long X short Y""".replace("\n", "").split("|")
+PREFERS = """I trust X more than Y|I trust X, not Y|I trust X not Y|I would rather hold X than Y|I'd rather have X than Y|I prefer X to Y|
+I like X more than Y|I believe in X, not in Y|give me X over Y|better X than Y|X makes Y look like a joke|Y could never do what X does|
+X is pumping while Y dumps|X up, Y down|X rises while Y falls|X is the real Y|X has utility, Y has nothing|unlike Y, X works|Y holders should have bought X|
+Y holders are moving to X|Y is the past, X is the future|X is what Y should have been|Y is dead, long live X|Y is dead, X won|Y lost, X won|
+Y is slow and expensive, X is fast|when Y fails, X will be there|X saves you from Y|Y is trash, X fixes this|Y is broken, X fixes it""".replace("\n", "").split("|")
+CONTRASTS = """Y is {bad}, X is {good}|Y is {bad} but X is {good}|X is {good}, Y is {bad}|X is {good} and Y is {bad}|Y is {bad}, X is the only real one|
+Y is {bad}, X is the only one that matters|Y is {bad}, I only hold X|Y is {bad}, get X|Y is {bad}, at least X is {good}|unlike Y, X is {good}|
+while Y is {bad}, X is {good}|if Y is {bad} then X is {good}|everything but X is {bad}""".replace("\n", "").split("|")
+
+# Bulls that win are good, and bears that lose.
+WINS = """are winning|are back|are back in town|are back in control|are back in charge|are in control|are in full control|are in charge|are taking over|
+have the upper hand|won this round|won|own this market|are strong today|keep pushing|are charging|came back|rule|run the show|are having a party|
+are feasting|are happy today|took over|are stepping in|have control|are eating well|show strength|are on top|are unstoppable|defended the level""".replace("\n", "").split("|")
+LOSES = """got rekt|are rekt|are trapped|got trapped|are losing|lost|are crying|are on the run|are exhausted|are dead|gave up|got squeezed|
+are getting destroyed|are getting liquidated|are toast|have left|are in denial|are nowhere to be seen|lost control|are losing control|capitulated|
+are done|are weak|are in trouble|are wrong again|are running out of steam|failed again|got slaughtered|are hiding""".replace("\n", "").split("|")
+FRAMES_SIDES = """{side} {what}|{side} {what}|the {side} {what}|X {side} {what}|X {side} {what}|the X {side} {what}|{side} {what} on X|{side} {what}, X|
+X: {side} {what}|looks like the {side} {what}, X|seems that {side} {what} in X|{side} of X {what}|it is over, X {side} {what}|
+{side} {what} and X shows it|this week the {side} {what}""".replace("\n", "").split("|")
+
+# Where a price goes: good, and bad.
+UPWARDS = """X breaks out|X is breaking out, next stop N|X breaks out, next stop N|X broke N, next stop N|X next stop N|X on its way to N|
+X headed to N|X heading for N|N is next for X|X broke through N|X smashed through N|X just broke above N|X back above N|X is back over N|X reclaimed N|
+X reclaims N|X held N, going higher|X bounced from N|X up N% from the bottom|X up N % off the lows|X is N % above its low|X recovered N %|X doubled since N|
+X N by christmas|X N by the end of the year|X N soon|X N incoming|X price target raised to N|X target raised to N|analyst raises X target to N|my X target is up to N now|
+X breaks resistance at N|X flips N into support|X at new highs|X highest since N|X with another green day|X gaining strength|X is running|X leg up started""".replace("\n", "").split("|")
+DOWNWARDS = """X breaks down|X is breaking down, next stop N|X broke down, N next|X fell below N, next stop N|X on its way down to N|
+X headed back to N|X going back to N|X back to N|back to N for X|X will go back to N|X returns to N|X lost N|X loses N|X lost the N level|
+X just broke below N|X back below N|X is back under N|X couldn't hold N, going lower|X rejected at N|X down N% from the top|X down N % off the highs|
+X is N % below its high|X gave back N %|X halved since N|X N is coming, get out|X will see N again|X price target cut to N|X target cut to N|X target cut|
+analyst cuts X target to N|lowered my X target to N|X breaks support at N|X flips N into resistance|X at new lows|X lowest since N|
+X with another red day|X losing strength|X is falling|X leg down started|X slides to N|X sinks below N""".replace("\n", "").split("|")
+
+NOTHING_WRONG = """there is nothing wrong with X|nothing wrong with X|nothing is wrong with X|I see nothing wrong with X|no problem with X|
+I have no problem with X|X has no problems|nothing bad about X|there is nothing bad about X|I can't find anything wrong with X|X did nothing wrong|
+nothing to fear with X|no need to worry about X|no need to panic about X|don't panic about X|don't worry about X|X is far from dead|X is far from over|
+X is far from finished|X is anything but dead|X is nowhere near dead|not the end of X|this is not the end of X|X won't die|X refuses to die""".replace("\n", "").split("|")
 
 BEFORE = ["", "", "", "", "", "", "lol ", "tbh ", "imo ", "guys, ", "yes! ", "so ", "ok ", "well, ", "@user ", "RT @user: ", "haha ", "again: ", "reminder: ",
           "unpopular opinion: ", "hot take: ", "seriously, ", "wow, ", "look: "]
@@ -126,39 +177,72 @@ def sentences(seed=1):
 def _one(source):
     x, y = _coins(source)
     draw = source.random()
-    if draw < 0.24:
+    if draw < 0.16:
         sign, text = _framed(source, FRAMES_IS, "{is}", GOOD_IS, BAD_IS)
-    elif draw < 0.34:
+    elif draw < 0.24:
         sign, text = _framed(source, FRAMES_DOES, "{does}", GOOD_DOES, BAD_DOES)
-    elif draw < 0.64:
+    elif draw < 0.44:
         sign = source.choice((1, -1))
         text = source.choice(GOOD if sign > 0 else BAD)
-    elif draw < 0.76:
-        return [(_symbol(x), 1, _dress(source, source.choice(NEUTRAL).replace("X", x)))]
-    elif draw < 0.85:
-        text = _dress(source, _fill(source.choice(RIVALS), x, y))
-        return [(_symbol(x), 2, text), (_symbol(y), 0, text)]
-    elif draw < 0.90:
-        sign, thing = source.choice((1, -1)), source.choice(THINGS)
-        text = _fill(source.choice(RIVALS), *((x, thing) if sign > 0 else (thing, x)))
-        return [(_symbol(x), 1 + sign, _dress(source, text))]
+    elif draw < 0.52:
+        sign, text = _sides(source)
+    elif draw < 0.59:
+        sign = source.choice((1, -1))
+        text = source.choice(UPWARDS if sign > 0 else DOWNWARDS)
+    elif draw < 0.61:
+        sign, text = 1, source.choice(NOTHING_WRONG)
+    elif draw < 0.73:
+        return [(_symbol(x), 1, _dress(source, _fill(source, source.choice(NEUTRAL), x, y)))]
+    elif draw < 0.86:
+        sign, text = _rivals(source)
+        text = _dress(source, _fill(source, text, x, y))
+        return [(_symbol(x), 1 + sign, text), (_symbol(y), 1 - sign, text)]
+    elif draw < 0.92:
+        sign, text = _rivals(source)
+        thing, first = source.choice(THINGS), source.random() < 0.5
+        return [(_symbol(x), 1 + (sign if first else -sign), _dress(source, _fill(source, text, *((x, thing) if first else (thing, x)))))]
     else:
         return [(_symbol(x), *_bare(source))]
-    return [(_symbol(x), 1 + sign, _dress(source, _fill(text, x, y)))]
+    return [(_symbol(x), 1 + sign, _dress(source, _fill(source, text, x, y)))]
+
+
+def _sides(source):
+    """Sign and text of a sentence about bulls or bears."""
+    bulls, win = source.random() < 0.5, source.random() < 0.5
+    text = source.choice(FRAMES_SIDES).replace("{side}", "bulls" if bulls else "bears").replace("{what}", source.choice(WINS if win else LOSES))
+    return 1 if bulls == win else -1, text
+
+
+def _rivals(source):
+    """What a sentence says of X, and the sentence, which says the opposite of Y."""
+    draw = source.random()
+    if draw < 0.32:
+        return 1, source.choice(FRAMES_BEATS).replace("{beats}", source.choice(BEATS))
+    if draw < 0.50:
+        return -1, source.choice(FRAMES_BEATS).replace("{beats}", source.choice(NEVER))
+    if draw < 0.72:
+        return 1, source.choice(SWAPS)
+    if draw < 0.86:
+        return 1, source.choice(PREFERS)
+    return 1, source.choice(CONTRASTS).replace("{bad}", source.choice(BAD_IS)).replace("{good}", source.choice(GOOD_IS))
 
 
 def _bare(source):
     """Label and text of a sentence that names no coin."""
     sign = source.choice((1, -1))
-    if source.random() < 0.5:
+    draw = source.random()
+    if draw < 0.4:
         return 1 + sign, _dress(source, source.choice(BARE_GOOD if sign > 0 else BARE_BAD))
+    if draw < 0.6:
+        sign, text = _sides(source)
+        return 1 + sign, _dress(source, _fill(source, text.replace("X ", ""), "it", "it"))
     frames, slot, good, bad = source.choice(((FRAMES_IS, "{is}", GOOD_IS, BAD_IS), (FRAMES_DOES, "{does}", GOOD_DOES, BAD_DOES)))
     sign, text = _framed(source, frames, slot, good, bad)
     if text.startswith("X is ") and source.random() < 0.5:
         text = text[5:]
     elif text.startswith("X ") and source.random() < 0.5:
         text = text[2:]
-    return 1 + sign, _dress(source, _fill(text, source.choice(("it", "this", "this coin")), "it"))
+    return 1 + sign, _dress(source, _fill(source, text, source.choice(("it", "this", "this coin")), "it"))
 
 
 def _coins(source):
@@ -173,9 +257,16 @@ def _symbol(coin):
     return SYMBOLS.get(plain.lower(), plain.upper())
 
 
-def _fill(frame, x, y):
-    return " ".join(word.replace("X", x, 1) if word.strip(".,!?:'s") == "X" else word.replace("Y", y, 1) if word.strip(".,!?:'s") == "Y" else word
-                    for word in frame.split(" "))
+def _fill(source, frame, x, y):
+    """The frame with the coins X and Y, and a price or percentage for each N."""
+    number = source.choice(("2k", "3k", "5k", "10k", "20k", "60k", "100k", "$1,000", "4000", "$20", "0.5", "80", "12", "$42,000"))
+    marks = {"X": x, "Y": y, "N": number}
+    words = frame.split(" ")
+    for i, word in enumerate(words):
+        bare = word.strip(".,!?:'s%")
+        if bare in marks:
+            words[i] = word.replace(bare, marks[bare], 1)
+    return " ".join(words)
 
 
 def _framed(source, frames, slot, good, bad):

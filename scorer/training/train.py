@@ -41,10 +41,10 @@ HEADS = {"mood": ["mood", "coin"], "kind": ["kind"]}
 # How much posts weigh in the lesson of mood. A source of n posts weighs n**SOURCE_POWER, classes balanced within it. The invented
 # phrases, which teach what turns a meaning, weigh little.
 SOURCE_POWER = 0.75
-PHRASES_WEIGHT = 0.2
+PHRASES_WEIGHT = 0.5
 # The lesson of the mood towards the coin is of read posts, whose classes weigh by the root of their rarity, half-way between as frequent
 # as they are and balanced, and of posts on coins whose labels mean nearly the same, with so much of the weight of the read posts.
-COIN_SOURCES = {"stocktwits_ethx_train": 0.3, "afterrain_bitcoin_all": 0.2, "phrases": 0.45}
+COIN_SOURCES = {"stocktwits_ethx_train": 0.3, "afterrain_bitcoin_all": 0.2, "phrases": 0.55}
 # Of these lessons beside that of mood.
 COIN_WEIGHT, KIND_WEIGHT = 0.5, 0.3
 
