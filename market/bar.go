@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -40,6 +41,22 @@ func (b Bar) Trades() [4]*Price {
 		trade(third, (b.Width / 3 * 2).Truncate(time.Millisecond), price[third], 0),
 		trade("close", b.Width-closeBefore, b.Close, b.Volume/2),
 	}
+}
+
+// BarOf tells of the id of a price that stands for a bar how long the bar lasts, and which of its prices it is: open, low, high or close. The width
+// of any other is zero.
+func BarOf(tradeID string) (width time.Duration, part string) {
+	seconds, rest, ok := strings.Cut(tradeID, "s-")
+	start, part, both := strings.Cut(rest, "-")
+	n, err := strconv.ParseUint(seconds, 10, 31)
+	if _, bad := strconv.ParseInt(start, 10, 64); !ok || !both || err != nil || bad != nil {
+		return 0, ""
+	}
+	switch part {
+	case "open", "low", "high", "close":
+		return time.Duration(n) * time.Second, part
+	}
+	return 0, ""
 }
 
 // Validate refuses a bar whose trades would be wrong. Whoever judges single prices would let half a bar through.

@@ -18,6 +18,7 @@ type cursors struct {
 }
 
 type runningCursor struct {
+	sync.Mutex
 	last string // that was loaded or saved
 	end  context.CancelCauseFunc
 }
@@ -55,8 +56,14 @@ func (c *cursors) of(source string) *runningCursor {
 
 // LoadCursor returns how far a source has been read, or "".
 func (c *cursors) LoadCursor(ctx context.Context, source string) (string, error) {
+	r := c.of(source)
+	if r == nil {
+		return c.Store.LoadCursor(ctx, source)
+	}
+	r.Lock()
+	defer r.Unlock()
 	cursor, err := c.Store.LoadCursor(ctx, source)
-	if r := c.of(source); r != nil && err == nil {
+	if err == nil {
 		r.last = cursor
 	}
 	return cursor, err
@@ -68,6 +75,8 @@ func (c *cursors) SaveCursor(ctx context.Context, source, cursor string) error {
 	if r == nil {
 		return c.Store.SaveCursor(ctx, source, cursor)
 	}
+	r.Lock()
+	defer r.Unlock()
 	err := c.SaveCursorAfter(ctx, source, r.last, cursor)
 	switch {
 	case err == nil:

@@ -67,7 +67,8 @@ type Archive struct {
 	cfg    Config
 	tally  *tally
 	claims *claims
-	seen   *figures
+	seen   figures
+	twice  *twice
 	// reporting guards the calls of Report.
 	reporting sync.Mutex
 	// done and total are the bytes of progress.
@@ -83,7 +84,7 @@ func New(cfg Config) *Archive {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Archive{cfg: cfg, tally: newTally(cfg.Log), claims: newClaims(), seen: newFigures()}
+	return &Archive{cfg: cfg, tally: newTally(cfg.Log), claims: newClaims(), twice: newTwice()}
 }
 
 // Name returns "archive".
@@ -156,8 +157,14 @@ func (a *Archive) hand(ctx context.Context, sink ingestor.Sink, e event) error {
 		a.tally.count(func(s *Stats) { s.Tweets++ })
 		return sink.Tweet(ctx, e.tweet)
 	}
-	if err := a.seen.check(e); err != nil {
+	out, err := false, a.seen.check(e)
+	if err == nil {
+		out, err = a.twice.check(e)
+	}
+	if err != nil {
 		a.tally.drop(e.price.Venue, e.from.file, e.from.line, err)
+	}
+	if out || err != nil {
 		return nil
 	}
 	a.tally.count(func(s *Stats) { s.Prices++ })

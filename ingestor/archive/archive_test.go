@@ -280,7 +280,7 @@ func TestReplayTwiceIsTheSame(t *testing.T) {
 	bars := write(t, "b.csv", "time,symbol,open,high,low,close,volume\n"+
 		"2024-05-01T12:00:00Z,BTCUSD,5,6,4,5,2\n2024-05-01T12:01:00Z,BTCUSD,5,6,4,5,2\n")
 	trades := write(t, "t.csv", "time,symbol,side,price,amount\n"+
-		"1714564800,XBT/USD,buy,5,1\n1714564800,XBT/USD,buy,5,1\n1714564800,XBT/USD,sell,5,1\n")
+		"1714564800,ETH/USD,buy,5,1\n1714564800,ETH/USD,buy,5,1\n1714564800,ETH/USD,sell,5,1\n")
 	reddit := write(t, "r.csv", "author,body,created_utc\nanna,to the moon,1714564800\nbert,to the moon,1714564800\n")
 	cfg := Config{Paths: []string{bars, trades, reddit}}
 	one, _ := replay(t, cfg)

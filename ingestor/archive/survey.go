@@ -115,19 +115,14 @@ func wider(files []*file) (pairs []widths) {
 	return pairs
 }
 
-// figuresToKnow bounds the trades that are remembered, twice over.
-const figuresToKnow = 1 << 16
-
 // figures remembers the trades of late, to find those of which two files, or two rows, say different things: the database would keep the
 // first and take the other for known.
-type figures struct{ now, before map[uint64]figure }
+type figures struct{ lately[uint64, figure] }
 
 type figure struct {
 	price, volume float64
 	from          place
 }
-
-func newFigures() *figures { return &figures{now: map[uint64]figure{}} }
 
 // check returns an error for a trade that differs from another of the same venue, coin and id.
 func (f *figures) check(e event) error {
@@ -136,19 +131,13 @@ func (f *figures) check(e event) error {
 		h.Write([]byte(s))
 	}
 	key := h.Sum64()
-	one, known := f.now[key]
-	if !known {
-		one, known = f.before[key]
-	}
+	one, known := f.get(key)
 	if known && (one.price != e.price.Price || one.volume != e.price.Volume) {
 		return &unreadable{reasonDiffers, fmt.Errorf("%s has another price or volume for the same bar or trade (%s at %s, %s): if they are of two "+
 			"exchanges, replay each with its own --venue", one.from, e.price.Symbol, e.price.Venue, e.price.TradeID)}
 	}
 	if !known {
-		f.now[key] = figure{e.price.Price, e.price.Volume, e.from}
-		if len(f.now) >= figuresToKnow {
-			f.now, f.before = map[uint64]figure{}, f.now
-		}
+		f.put(key, figure{e.price.Price, e.price.Volume, e.from})
 	}
 	return nil
 }
