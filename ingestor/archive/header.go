@@ -116,7 +116,7 @@ var (
 	priceNames  = []string{"price", "trade_price", "price_usd"}
 	amountNames = []string{"home_notional", "base_qty", "amount", "qty", "quantity", "size", "volume", "base_amount", "base_size", "base_volume", "trade_size",
 		"last_size"}
-	idNames   = []string{"id", "trade_id", "tradeid", "trd_match_id", "agg_trade_id", "tid", "exec_id"}
+	idNames   = append([]string{"id"}, tradeNumbers...)
 	sideNames = []string{"side", "is_buyer_maker", "taker_side", "type"}
 )
 
