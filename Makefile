@@ -51,8 +51,19 @@ soak: need-go ## run 500 seeded simulations of every live feed, let two years pa
 	status=$$?; RCAS_SOAK=1 $(GO) test -count=1 -timeout 4h -parallel 1 -v -run 'TestFaults|TestOverload|TestFirstEvening' ./cmd/rcas >>out/soak.log || status=1; \
 	grep -E 'seeds in|lost|series|back-tests|after its end|posts accepted|from an empty directory|^(FAIL|ok)' out/soak.log; exit $$status
 
-bench: build need-node ## measure the whole road, and its parts, on 612,288 comments
-	@$(BIN) bench
+# What bench compares with: built when it is first asked for, left out where that fails, as without a network.
+RIVALS   := bin/compare
+TELEGRAF := v1.37.2
+
+$(RIVALS)/vader: bench/vader/main.go bench/vader/go.mod
+	-@CGO_ENABLED=0 $(GO) build -C bench/vader -trimpath -o $(CURDIR)/$@
+
+$(RIVALS)/telegraf:
+	-@CGO_ENABLED=0 GOBIN=$(CURDIR)/$(RIVALS) $(GO) install -tags custom,inputs.tail,outputs.postgresql,parsers.json \
+		github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF)
+
+bench: build need-node $(RIVALS)/vader $(RIVALS)/telegraf ## measure the whole road, its parts and what others need for them, on 612,288 comments
+	@$(BIN) bench --compare $(RIVALS) --backlog 10m $(BENCH)
 
 model: ## train the bundled model again: make model LABELS=DIR
 	@test -n "$(LABELS)" || { echo "say where the labelled texts are: make model LABELS=DIR"; exit 1; }

@@ -7,6 +7,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// postTables are the tables that posts end up in: themselves, their scores, their words.
+var postTables = []string{"tweets", "sentiments", "term_counts"}
+
 // Written is how many bytes of WAL the server has written so far.
 func Written(ctx context.Context, db *pgxpool.Pool) (bytes float64, err error) {
 	if err := db.QueryRow(ctx, `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8`).Scan(&bytes); err != nil {
@@ -21,7 +24,7 @@ func DiskOf(ctx context.Context, db *pgxpool.Pool, messages int) (Disk, error) {
 	if err := db.QueryRow(ctx, `SELECT pg_database_size(current_database())::float8 / $1`, messages).Scan(&d.Database); err != nil {
 		return d, fmt.Errorf("measure the database: %w", err)
 	}
-	for _, table := range []string{"tweets", "sentiments", "term_counts"} {
+	for _, table := range postTables {
 		var bytes float64
 		if err := db.QueryRow(ctx, `SELECT hypertable_size($1::regclass)::float8 / $2`, table, messages).Scan(&bytes); err != nil {
 			return d, fmt.Errorf("measure the table %s: %w", table, err)

@@ -17,6 +17,10 @@ type Report struct {
 	Memory    Bytes       `json:"memory_bytes"`
 	Disk      Disk        `json:"disk_bytes_per_message"`
 	Freshness []Freshness `json:"freshness,omitempty"`
+	// Backlog is nil where there was none.
+	Backlog *Backlog `json:"backlog,omitempty"`
+	// Comparison is nil where nothing was compared with.
+	Comparison *Comparison `json:"comparison,omitempty"`
 }
 
 // Part is how fast something is.
@@ -64,6 +68,18 @@ type Freshness struct {
 	P99Milli    float64 `json:"p99_ms"`
 	// CPU of a message, in millionths of a second, that of asking included.
 	CPU CPU `json:"cpu_microseconds"`
+}
+
+// Backlog is how posts are worked off that came in while nobody worked: from the start of the work until mood() counts all of them.
+type Backlog struct {
+	// FeedSeconds is how long they came in, Rate how many a second.
+	FeedSeconds float64 `json:"feed_seconds"`
+	Rate        int     `json:"rate"`
+	// Stream is what one of them takes in the stream's files, in bytes.
+	Stream float64 `json:"stream_bytes_per_message"`
+	Part
+	// Memory is what was taken at most meanwhile.
+	Memory Bytes `json:"memory_bytes"`
 }
 
 // Finish computes what follows from the parts.

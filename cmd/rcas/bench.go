@@ -27,7 +27,8 @@ func newBench(s *settings) *cobra.Command {
 		Short: "Measure the whole road on invented Reddit comments, and the ceilings of its parts",
 		Long: `Write invented Reddit comments to a file, send them through JetStream, writer and scorer into the database, and stop the clock when a
 SQL question over the windows sees them all; then send more of them live, at several rates, and tell how long it takes until mood() counts
-them. Beside it, in the same run, the ceilings: each part of the road alone, on comments of the same file. Everything happens in a temporary
+them; with --backlog, let them wait in the stream for so long, and tell how long it takes until all are counted. Beside it, in the same run,
+the ceilings: each part of the road alone, on comments of the same file; with --compare, what others need for those parts. Everything happens in a temporary
 directory; RCAS_BENCH_DATABASE_URL names a native server, on which databases rcas_bench… are made and dropped.
 
 CPU time is that of this process and of the database's, in millionths of a second a message: read it before messages per second, which
@@ -39,6 +40,8 @@ depend on what else the machine does.`,
 	cmd.Flags().IntVar(&b.comments, "comments", bench.SeedComments, "how many comments")
 	cmd.Flags().IntSliceVar(&b.rates, "rates", []int{500, 2000, 8000}, "comments a second to send live, one rate after the other")
 	cmd.Flags().DurationVar(&b.lasts, "live", 10*time.Second, "how long to send at each rate; 0 to send none")
+	cmd.Flags().DurationVar(&b.backlog, "backlog", 0, "how long posts came in, at 500 a second, before anybody worked on them; 0 for no backlog")
+	cmd.Flags().StringVar(&b.compare, "compare", "", "compare with plain COPY, and with the programs telegraf and vader of this directory")
 	cmd.Flags().StringVar(&b.profile, "cpuprofile", "", "file for a CPU profile of the whole road")
 	seed := cmd.Flags().Uint64("seed", 1, "seed of the comments")
 	asJSON := jsonFlag(cmd)
@@ -87,7 +90,19 @@ func printBench(out io.Writer, r *bench.Report) error {
 		fmt.Fprintf(out, "live at %s/s: in mood() after %.0f ms, 99 %% of them after %.0f ms; %.0f µs of CPU a message\n", figure.Count(int64(f.Rate)),
 			f.MedianMilli, f.P99Milli, f.CPU.Sum())
 	}
-	return nil
+	if l := r.Backlog; l != nil {
+		fmt.Fprintf(out, "backlog of %s at %d/s, %s posts, %.0f bytes each in the stream: all in mood() after %.0f s (%s/s, %.0f µs of CPU a message); rcas took %d MiB "+
+			"at most", time.Duration(l.FeedSeconds*float64(time.Second)), l.Rate, figure.Count(int64(l.Messages)), l.Stream, l.Seconds, figure.Count(int64(l.PerSecond)),
+			l.CPU.Sum(), l.Memory.RCAS>>20)
+		if l.Memory.Database > 0 {
+			fmt.Fprintf(out, ", the database %d MiB", l.Memory.Database>>20)
+		}
+		fmt.Fprintln(out)
+	}
+	if r.Comparison == nil {
+		return nil
+	}
+	return printComparison(out, r.Comparison)
 }
 
 type benchmark struct {
@@ -96,6 +111,8 @@ type benchmark struct {
 	comments  int
 	rates     []int
 	lasts     time.Duration
+	backlog   time.Duration
+	compare   string // directory of programs
 	profile   string
 	notes     io.Writer
 }
@@ -123,7 +140,7 @@ func (b *benchmark) run(ctx context.Context, seed uint64) (*bench.Report, error)
 	if err := b.measureRoad(ctx, r); err != nil {
 		return nil, err
 	}
-	if r.Parts, err = b.parts(ctx); err != nil {
+	if err := b.measureParts(ctx, r); err != nil {
 		return nil, err
 	}
 	r.Finish()
@@ -146,10 +163,15 @@ func (b *benchmark) measureRoad(ctx context.Context, r *bench.Report) error {
 		return err
 	}
 	r.Memory.RCAS, r.Memory.Database = meter.Peak()
-	if b.lasts <= 0 {
-		return nil
+	began := time.Now()
+	if b.lasts > 0 {
+		if r.Freshness, err = b.live(ctx, a, meter); err != nil {
+			return err
+		}
 	}
-	r.Freshness, err = b.live(ctx, a, meter)
+	if b.backlog > 0 {
+		r.Backlog, err = b.measureBacklog(ctx, a, meter, began.Add(-2*time.Minute))
+	}
 	return err
 }
 

@@ -59,11 +59,11 @@ type bare struct {
 	drop func()
 }
 
-func (b *benchmark) openBare(ctx context.Context) (*bare, error) {
-	cfg, drop := store.Config{Dir: filepath.Join(b.dir, "insert")}, func() {}
+func (b *benchmark) openBare(ctx context.Context, name string) (*bare, error) {
+	cfg, drop := store.Config{Dir: filepath.Join(b.dir, name)}, func() {}
 	if url := b.settings.env["RCAS_BENCH_DATABASE_URL"]; url != "" {
 		var err error
-		if cfg.URL, drop, err = bench.CreateDatabase(ctx, url, "rcas_bench_insert"); err != nil {
+		if cfg.URL, drop, err = bench.CreateDatabase(ctx, url, "rcas_bench_"+name); err != nil {
 			return nil, err
 		}
 	}
@@ -77,27 +77,36 @@ func (b *benchmark) openBare(ctx context.Context) (*bare, error) {
 
 func (b *bare) close() { b.Close(); b.drop() }
 
-// parts measures each part of the road alone, on the first comments of the file.
-func (b *benchmark) parts(ctx context.Context) ([]bench.Part, error) {
+// measureParts measures each part of the road alone, on the first comments of the file, and then what else could do them.
+func (b *benchmark) measureParts(ctx context.Context, r *bench.Report) error {
 	read := &comments{matcher: market.NewMatcher(b.settings.file.Assets), most: benchSample}
+	rows, err := b.parts(ctx, read, r)
+	if err != nil || b.compare == "" {
+		return err
+	}
+	r.Comparison, err = b.comparison(ctx, read.tweets, rows, r.Parts)
+	return err
+}
+
+// parts returns, where they are compared with something, the rows that it has inserted.
+func (b *benchmark) parts(ctx context.Context, read *comments, r *bench.Report) (rows bench.Rows, err error) {
 	s, err := stream.Open(ctx, stream.Config{Dir: filepath.Join(b.dir, "parts")})
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
 	defer s.Close()
-	database, err := b.openBare(ctx)
+	database, err := b.openBare(ctx, "insert")
 	if database != nil {
 		defer database.close()
 	}
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
 	meter, err := b.meter(ctx, database.Store)
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
 	var posts []store.ScoredPost
-	var measured []bench.Part
 	for _, part := range []struct {
 		name string
 		work func() error
@@ -112,15 +121,18 @@ func (b *benchmark) parts(ctx context.Context) ([]bench.Part, error) {
 		b.note(part.name)
 		before, started := meter.Read(), time.Now()
 		if err := part.work(); err != nil {
-			return nil, fmt.Errorf("measure %s: %w", part.name, err)
+			return rows, fmt.Errorf("measure %s: %w", part.name, err)
 		}
 		n := len(read.tweets)
 		if part.name == "read" {
 			n = b.comments
 		}
-		measured = append(measured, bench.Measured(part.name, n, time.Since(started), meter.Read().Since(before)))
+		r.Parts = append(r.Parts, bench.Measured(part.name, n, time.Since(started), meter.Read().Since(before)))
 	}
-	return measured, nil
+	if b.compare != "" {
+		rows, err = bench.SaveRows(ctx, database.Pool(), b.dir)
+	}
+	return rows, err
 }
 
 // readComments reads the file as the archive source does.
@@ -185,12 +197,15 @@ func (b *benchmark) scoreAll(ctx context.Context, tweets []*market.Tweet) ([]sto
 	return posts, group.Wait()
 }
 
-// insertAll stores posts, sentiments and words.
+// insertAll stores posts and, if they are scored, sentiments and words.
 func insertAll(ctx context.Context, s *store.Store, tweets []*market.Tweet, posts []store.ScoredPost) error {
 	for from := 0; from < len(tweets); from += benchBatch {
 		to := min(from+benchBatch, len(tweets))
 		if _, err := s.InsertTweets(ctx, tweets[from:to]); err != nil {
 			return err
+		}
+		if posts == nil {
+			continue
 		}
 		if _, err := s.InsertSentiments(ctx, scorer.BundledName, posts[from:to]); err != nil {
 			return err
