@@ -343,7 +343,8 @@ func TestSourcesOfTheFile(t *testing.T) {
 func TestBenchSeesEveryComment(t *testing.T) {
 	t.Parallel()
 	var r bench.Report
-	require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "1000", "--rates", "50", "--live", "1s", "--data-dir", t.TempDir())), &r))
+	require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "1000", "--rates", "50", "--live", "1s", "--backlog", "2s",
+		"--compare", t.TempDir(), "--data-dir", t.TempDir())), &r))
 	require.Equal(t, 1000, r.Road.Messages)
 	require.Len(t, r.Parts, 6)
 	for _, part := range append(r.Parts, r.Road) {
@@ -355,7 +356,16 @@ func TestBenchSeesEveryComment(t *testing.T) {
 	require.Positive(t, r.Disk.Tables["tweets"])
 	require.Len(t, r.Freshness, 1)
 	require.Positive(t, r.Freshness[0].P99Milli)
+	require.Equal(t, 1000, r.Backlog.Messages)
+	require.Greater(t, r.Backlog.Stream, 150.0, "a message is larger than its text")
+	require.Len(t, r.Comparison.Alternatives, 2)
+	for _, a := range r.Comparison.Alternatives {
+		require.Equal(t, 1000, a.Messages, a.Name)
+		require.Positive(t, a.Ratio, a.Name)
+	}
+	require.Len(t, r.Comparison.LeftOut, 2, "the directory has neither telegraf nor vader")
 	var table strings.Builder
 	require.NoError(t, printBench(&table, &r))
 	require.Contains(t, table.String(), "live at 50/s")
+	require.Contains(t, table.String(), "left out: telegraf is not in")
 }
