@@ -31,28 +31,25 @@ type ScoredPost struct {
 
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
 // this is the only model, no row can be.) Words that are counted stay with their row, to be taken back should it turn out to be a repeat; not
-// those of a post whose deletion came first. Otherwise a post is a repeat when it is a repost, when the same text stands in another post of the
-// hour before it, or when three posts of its author about the coin come before it in its hour of UTC; stored or in this batch. Of posts at
+// those of a post whose deletion came first. Otherwise a post is a repeat when the batch alone says so ($11; see repeatsInBatch), when the same
+// text stands in another post of the hour before it, or when three posts of its author about the coin come before it in its hour of UTC. Of posts at
 // the same instant, source and id tell which comes first. Of the author's posts those in the batch and those stored are counted apart, for
-// some may be both; findRepeats finds the rest. $13 and $14 bound the batch in time, so that only its chunks are searched.
+// some may be both; findRepeats finds the rest. $13 and $14 bound the batch in time, so that only its chunks are searched. OFFSET 0 keeps the
+// search of a row's other models from being made twice.
+// Mostly all rows are new: then the last line need not look which are.
 const insertSentiments = `
-WITH input AS (
-    SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
-                         $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[], $18::text[])
-    WITH ORDINALITY AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repost, author_hash,
-                          text_hash, kind, terms, ord)
-), known AS (
+WITH known AS (
     SELECT i.*, CASE WHEN (SELECT every(name = $16) FROM models) THEN NULL ELSE
                     (SELECT s.repeat FROM sentiments s
                      WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
-                       AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat,
-           i.time - last_value(i.time) OVER (PARTITION BY text_hash ORDER BY time, source, id COLLATE "C"
-                                             GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING) < INTERVAL '1 hour' AS repeats_batch,
-           row_number() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id COLLATE "C") > 3
-               AS much_in_batch
-    FROM input i
+                       AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat
+    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
+                $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[], $18::text[])
+    WITH ORDINALITY AS i (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repeats, author_hash, text_hash,
+                          kind, terms, ord)
+    OFFSET 0
 ), judged AS (
-    SELECT k.*, coalesce(k.known_repeat, k.repost OR coalesce(k.repeats_batch, false) OR k.much_in_batch OR EXISTS (
+    SELECT k.*, coalesce(k.known_repeat, k.repeats OR EXISTS (
                SELECT FROM sentiments s
                WHERE s.text_hash = k.text_hash AND s.time > k.time - INTERVAL '1 hour' AND s.time <= k.time
                  AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
@@ -72,7 +69,8 @@ WITH input AS (
     FROM judged t ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
-SELECT j.ord, j.known_repeat IS NULL AND NOT j.repeat AS first FROM added JOIN judged j USING (source, id, symbol, time)`
+SELECT ord, known_repeat IS NULL AND NOT repeat AS first FROM judged
+WHERE (SELECT count(*) FROM added) = cardinality($1) OR (source, id, symbol, time) IN (SELECT source, id, symbol, time FROM added)`
 
 // Two models that read the same post at the same time would both count its words, so their transactions exclude each other: those of the
 // active model, of which many may run at once, share a lock that all others, and a change of the active model, have for themselves.
@@ -287,7 +285,7 @@ type sentimentColumns struct {
 	skipped, kind, terms        []*string
 	weight                      []float32
 	reach                       []float64
-	repost, known               []bool // known: the author is
+	repeat, known               []bool // repeat: the batch alone says so; known: the author is
 	authorHash                  []int32
 	textHash                    []int64
 	first, last                 time.Time
@@ -296,6 +294,7 @@ type sentimentColumns struct {
 
 func sentimentRows(posts []ScoredPost) *sentimentColumns {
 	c := &sentimentColumns{}
+	c.repeat = repeatsInBatch(posts)
 	for i := range posts {
 		p, t := &posts[i], posts[i].Tweet
 		var terms *string
@@ -320,7 +319,7 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &mood.Skipped)
 			}
 			c.kind, c.terms, c.known = append(c.kind, kindOf(mood)), append(c.terms, terms), append(c.known, t.Author != "")
-			c.weight, c.reach, c.repost = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach()), append(c.repost, t.Repost)
+			c.weight, c.reach = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach())
 			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
 			c.owner, c.place = append(c.owner, i), append(c.place, place)
 		}
@@ -328,10 +327,51 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 	return c
 }
 
+// repeatsInBatch tells of each row of the posts, in their order, whether it is a repeat for what the batch alone says: a repost, the same text
+// as a post of the hour before it, or its author's fourth post or later about the coin in its hour of UTC. Times count to the microsecond, as the
+// database keeps them. Which of two sources comes first at the same instant depends on the database's collation, so there it says nothing.
+func repeatsInBatch(posts []ScoredPost) []bool {
+	type place struct {
+		at     int64 // microseconds
+		source string
+	}
+	type much struct {
+		author int32
+		symbol string
+		hour   int64
+	}
+	const hour = int64(time.Hour / time.Microsecond)
+	order, first, rows := make([]int, len(posts)), make([]int, len(posts)), 0
+	for i := range posts {
+		order[i], first[i] = i, rows
+		rows += len(posts[i].Tweet.Symbols)
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := posts[i].Tweet, posts[j].Tweet
+		return cmp.Or(cmp.Compare(a.Time.UnixMicro(), b.Time.UnixMicro()), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
+	})
+	repeat, texts, authors := make([]bool, rows), make(map[int64]place, len(posts)), make(map[much]int, rows)
+	for _, i := range order {
+		t := posts[i].Tweet
+		at := t.Time.UnixMicro()
+		before, said := texts[posts[i].TextHash]
+		said = said && at-before.at < hour && (before.at < at || before.source == t.Source)
+		if !said || before.at < at {
+			texts[posts[i].TextHash] = place{at, t.Source}
+		}
+		for n, symbol := range t.Symbols {
+			key := much{posts[i].AuthorHash, symbol, t.Time.Truncate(time.Hour).Unix()}
+			repeat[first[i]+n] = t.Repost || said || authors[key] >= 3
+			authors[key]++
+		}
+	}
+	return repeat
+}
+
 // args are those of insertSentiments, $1 to $18.
 func (c *sentimentColumns) args(model string) []any {
 	return []any{pgx.QueryExecModeCacheDescribe, c.time, c.source, c.id, c.symbol, c.negative, c.neutral, c.positive, c.skipped, c.weight, c.reach,
-		c.repost, c.authorHash, c.first, c.last, c.textHash, model, c.kind, c.terms}
+		c.repeat, c.authorHash, c.first, c.last, c.textHash, model, c.kind, c.terms}
 }
 
 func kindOf(s *market.Sentiment) *string {

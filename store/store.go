@@ -73,6 +73,10 @@ func (s *Store) connect(ctx context.Context) error {
 	if config.ConnConfig.RuntimeParams["search_path"] == "" {
 		config.ConnConfig.RuntimeParams["search_path"] = migrations.SearchPath
 	}
+	// PostgreSQL would compile a batch's statement anew each time, which takes as long as running it. (The embedded database cannot.)
+	if config.ConnConfig.RuntimeParams["jit"] == "" && !s.embedded {
+		config.ConnConfig.RuntimeParams["jit"] = "off"
+	}
 	if s.embedded {
 		// One backend serves all sessions there: names of prepared statements would be shared.
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
