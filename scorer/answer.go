@@ -36,9 +36,10 @@ func Lessons(ctx context.Context, model Model, matcher *market.Matcher, tweets [
 	var lessons []Lesson
 	var questions []Question
 	seen := map[int64]bool{}
+	languages := model.Languages()
 	for _, t := range tweets {
 		coins := matcher.Mentions(t.Text)
-		if hash := textHash(t, coins); len(t.Symbols) == 0 || seen[hash] || !Judgeable(t.Text) || !speaks(model, t.Lang) {
+		if hash := textHash(t, coins); len(t.Symbols) == 0 || seen[hash] || !Judgeable(t.Text) || !speaks(languages, t.Lang) {
 			continue
 		} else {
 			seen[hash] = true

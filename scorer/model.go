@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"rcas/scorer/lexer"
 	"rcas/scorer/onnx"
@@ -103,7 +104,11 @@ func Load(ctx context.Context, dir string, options Options) (Model, error) {
 // names, cashtags and punctuation. A post without is kept and counted, but no model has a say on it.
 func Judgeable(text string) bool {
 	var words lexer.Words
-	for limit := 16; ; limit *= 4 { // nearly always the first few words decide
+	limit := 1 // nearly always the first word decides
+	if strings.IndexByte(text, '&') >= 0 {
+		limit = 16 // few words' worth of bytes may end inside an entity
+	}
+	for ; ; limit *= 4 {
 		words.Split(text, limit)
 		for i := range words.Len() {
 			if !silent(words.At(i)) {

@@ -27,9 +27,15 @@ type Reader struct {
 // Read reads posts: each post once, in the order given, those that the model can't judge with the reason.
 func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.ScoredPost, error) {
 	posts := make([]store.ScoredPost, 0, len(tweets))
-	var questions []Question
-	var asked [][2]int // post and place among its coins, of each question
-	type key struct {  // of the post's row
+	coinsOfAll := 0
+	for _, t := range tweets {
+		coinsOfAll += len(t.Symbols)
+	}
+	sentiments := make([]market.Sentiment, coinsOfAll)
+	questions := make([]Question, 0, coinsOfAll)
+	asked := make([][2]int, 0, coinsOfAll) // post and place among its coins, of each question
+	languages := r.Model.Languages()
+	type key struct { // of the post's row
 		source, id string
 		micros     int64
 	}
@@ -42,8 +48,9 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 		}
 		coins := r.Matcher.Mentions(t.Text)
 		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t, coins)}
-		post.Sentiments = make([]market.Sentiment, len(t.Symbols))
-		skipped := r.skips(t)
+		n := len(t.Symbols)
+		post.Sentiments, sentiments = sentiments[:n:n], sentiments[n:]
+		skipped := skips(languages, t)
 		for i, symbol := range t.Symbols {
 			post.Sentiments[i].Skipped = skipped
 			if skipped == "" {
@@ -75,7 +82,7 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 		posts[asked[i][0]].Sentiments[asked[i][1]].Kind = kind
 	}
 	for i := range posts {
-		if post := &posts[i]; len(post.Sentiments) > 0 && r.wordsCount(post.Tweet, post.Sentiments[0].Kind) {
+		if post := &posts[i]; len(post.Sentiments) > 0 && wordsCount(languages, post.Tweet, post.Sentiments[0].Kind) {
 			post.Terms = r.Terms.Of(post.Tweet.Text)
 		}
 	}
@@ -99,9 +106,9 @@ func (r *Reader) kinds(ctx context.Context, questions []Question, answers []Judg
 	return kinds, nil
 }
 
-// wordsCount tells whether the words of a post are worth counting: a person's, in a language that the model knows.
-func (r *Reader) wordsCount(t *market.Tweet, kind market.Kind) bool {
-	return (kind == "" || kind == market.Person) && speaks(r.Model, t.Lang)
+// wordsCount tells whether the words of a post are worth counting: a person's, in one of the model's languages.
+func wordsCount(languages []string, t *market.Tweet, kind market.Kind) bool {
+	return (kind == "" || kind == market.Person) && speaks(languages, t.Lang)
 }
 
 // TellsKinds says whether the reader learns who speaks.
@@ -109,19 +116,18 @@ func (r *Reader) TellsKinds() bool {
 	return r.Model.TellsKinds() || r.Kinds != nil && r.Kinds.TellsKinds()
 }
 
-// skips is why the model does not judge a post; empty where it does.
-func (r *Reader) skips(t *market.Tweet) string {
+// skips is why a model of these languages does not judge a post; empty where it does.
+func skips(languages []string, t *market.Tweet) string {
 	switch {
 	case !Judgeable(t.Text):
 		return SkippedNoText
-	case !speaks(r.Model, t.Lang):
+	case !speaks(languages, t.Lang):
 		return SkippedLanguage
 	}
 	return ""
 }
 
-// speaks tells whether a model judges a language. A text whose language nobody knows (often too short to tell) is judged.
-func speaks(model Model, lang string) bool {
-	languages := model.Languages()
+// speaks tells whether a model of these languages judges one. A text whose language nobody knows (often too short to tell) is judged.
+func speaks(languages []string, lang string) bool {
 	return lang == "" || len(languages) == 0 || slices.Contains(languages, lang)
 }

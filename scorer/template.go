@@ -1,8 +1,6 @@
 package scorer
 
 import (
-	"hash"
-	"hash/fnv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,7 +21,7 @@ const (
 // templater finds the template of texts: what is left in lower case when all is taken out that senders of one text fill in anew, links,
 // @names, numbers, cashtags, the names of coins, emoji, punctuation, and a last word that an archive cut ("…").
 type templater struct {
-	hash   hash.Hash64
+	hash   fnv64
 	word   []byte
 	number bool // the word holds a digit
 	words  int
@@ -32,19 +30,30 @@ type templater struct {
 	full   bool // enough of the text has been seen
 }
 
+// fnv64 is the hash FNV-1a of the bytes added.
+type fnv64 uint64
+
+func (h *fnv64) add(c byte) { *h = (*h ^ fnv64(c)) * 1099511628211 }
+
 // textHash is the same for posts with the same template: for those that begin with the same words, as long as these are many enough to be
 // somebody's own. A short text repeats only its author's.
 func textHash(t *market.Tweet, coins []market.Mention) int64 {
-	f := templater{hash: fnv.New64a()}
+	f := templater{hash: 14695981039346656037}
+	var word [64]byte
+	f.word = word[:0]
 	f.read(withoutCutWord(t.Text), coins)
 	if f.bytes < linkedBytes || f.bytes < sharedBytes && !f.linked {
 		author := t.Author
 		if author == "" {
 			author = "\x00" + t.ID
 		}
-		f.hash.Write([]byte("\x00" + t.Source + "\x00" + author))
+		for _, part := range [...]string{"\x00", t.Source, "\x00", author} {
+			for i := range len(part) {
+				f.hash.add(part[i])
+			}
+		}
 	}
-	return int64(f.hash.Sum64())
+	return int64(f.hash)
 }
 
 // read takes in a text; coins are the places of the coins' names, in their order.
@@ -120,8 +129,10 @@ func (f *templater) skip(text string) int {
 // end takes in the word read so far. "rt" before all others is what a repost begins with.
 func (f *templater) end() {
 	if len(f.word) > 0 && !f.number && !f.full && !(f.words == 0 && string(f.word) == "rt") {
-		f.hash.Write(f.word)
-		f.hash.Write([]byte{' '})
+		for _, c := range f.word {
+			f.hash.add(c)
+		}
+		f.hash.add(' ')
 		f.words, f.bytes = f.words+1, f.bytes+len(f.word)
 		f.full = f.words >= openingWords && f.bytes >= openingBytes
 	}

@@ -2,9 +2,10 @@ package scorer
 
 import (
 	_ "embed"
-	"hash/fnv"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"rcas/market"
 )
@@ -14,6 +15,9 @@ var stopWordsFile string
 
 // maxTerms bounds the words counted of one post; a wall of text is no word cloud of its own.
 const maxTerms = 64
+
+// longestTerm is how many bytes a word may have that is counted.
+const longestTerm = 40
 
 // Terms finds the words of a post that are worth counting.
 type Terms struct{ stop map[string]bool }
@@ -33,22 +37,122 @@ func NewTerms() *Terms {
 // letters; hashtags and cashtags without their sign; no links, no @names, no numbers, no stop words, and not the word that an archive cut
 // off at the end ("purcha…").
 func (t *Terms) Of(text string) []string {
-	var terms []string
-	seen := map[string]bool{}
-	for field := range strings.FieldsSeq(withoutCutWord(text)) {
-		if isLink(field) || field[0] == '@' {
+	text = withoutCutWord(text)
+	var space [maxTerms]string
+	terms := space[:0]
+	for at := 0; at < len(text) && len(terms) < maxTerms; {
+		field, ascii, slash := nextField(text[at:])
+		at += len(field)
+		switch {
+		case field == "":
+			_, size := utf8.DecodeRuneInString(text[at:])
+			at += size // a space
+		case field[0] == '@' || (slash || field[0] == 'w') && isLink(field):
+		case ascii:
+			terms = t.ofASCII(terms, field)
+		default:
+			terms = t.ofAny(terms, field)
+		}
+	}
+	if len(terms) == 0 {
+		return nil
+	}
+	return slices.Clone(terms)
+}
+
+// nextField returns what text holds before its first space, whether that is ASCII alone, and whether it holds a slash.
+func nextField(text string) (field string, ascii, slash bool) {
+	ascii = true
+	for at := 0; at < len(text); {
+		c := text[at]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(text[at:])
+			if unicode.IsSpace(r) {
+				return text[:at], ascii, slash
+			}
+			ascii = false
+			at += size
 			continue
 		}
-		for word := range strings.FieldsFuncSeq(strings.ToLower(field), notInWord) {
-			word = strings.Trim(word, "'’-")
-			word = strings.TrimSuffix(strings.TrimSuffix(word, "'s"), "’s")
-			if len(word) > 40 || letters(word) < 2 || t.stop[word] || seen[word] {
-				continue
+		if isSpace(c) {
+			return text[:at], ascii, slash
+		}
+		slash = slash || c == '/'
+		at++
+	}
+	return text, ascii, slash
+}
+
+// ofASCII adds the words of a field of ASCII, which most are, without a copy of those in lower case.
+func (t *Terms) ofASCII(terms []string, field string) []string {
+	var lower [longestTerm + len("'s")]byte
+	for at := 0; at < len(field) && len(terms) < maxTerms; {
+		if !isTermByte(field[at]) {
+			at++
+			continue
+		}
+		start := at
+		for at < len(field) && isTermByte(field[at]) {
+			at++
+		}
+		word := strings.Trim(field[start:at], "'-")
+		if len(word) > len(lower) {
+			continue
+		}
+		letters, capitals := 0, 0
+		for i := range len(word) {
+			c := word[i]
+			if c|0x20 >= 'a' && c|0x20 <= 'z' {
+				letters++
+				if c < 'a' {
+					capitals++
+					c |= 0x20
+				}
 			}
-			seen[word] = true
-			if terms = append(terms, word); len(terms) == maxTerms {
-				return terms
+			lower[i] = c
+		}
+		if n := len(word) - len("'s"); n >= 0 && string(lower[n:len(word)]) == "'s" {
+			if word[n+1] == 'S' {
+				capitals--
 			}
+			word, letters = word[:n], letters-1
+		}
+		if len(word) > longestTerm || letters < 2 || t.stop[string(lower[:len(word)])] || has(terms, lower[:len(word)]) {
+			continue
+		}
+		if capitals > 0 {
+			word = string(lower[:len(word)])
+		}
+		terms = append(terms, word)
+	}
+	return terms
+}
+
+// has tells whether the word is among the terms; of so few, looking through them all is quicker than a map.
+func has(terms []string, word []byte) bool {
+	for _, term := range terms {
+		if term == string(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// isTermByte tells of the ASCII characters that words are made of.
+func isTermByte(c byte) bool {
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '\'' || c == '-'
+}
+
+// ofAny adds the words of any field.
+func (t *Terms) ofAny(terms []string, field string) []string {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(field), notInWord) {
+		word = strings.Trim(word, "'’-")
+		word = strings.TrimSuffix(strings.TrimSuffix(word, "'s"), "’s")
+		if len(word) > longestTerm || letters(word) < 2 || t.stop[word] || slices.Contains(terms, word) {
+			continue
+		}
+		if terms = append(terms, word); len(terms) == maxTerms {
+			break
 		}
 	}
 	return terms
@@ -83,7 +187,18 @@ func authorHash(t *market.Tweet) int32 {
 	if author == "" {
 		author = "\x00" + t.ID
 	}
-	h := fnv.New32a()
-	h.Write([]byte(t.Source + "\x00" + author))
-	return int32(h.Sum32())
+	h := fnv32(2166136261)
+	h.add(t.Source)
+	h.add("\x00")
+	h.add(author)
+	return int32(h)
+}
+
+// fnv32 is the hash FNV-1a of what is added. That of the standard library costs an allocation for each text.
+type fnv32 uint32
+
+func (h *fnv32) add(s string) {
+	for i := range len(s) {
+		*h = (*h ^ fnv32(s[i])) * 16777619
+	}
 }

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -178,6 +179,7 @@ func (m *wordsModel) Close() error        { return m.session.Close() }
 type wordsScratch struct {
 	words lexer.Words
 	coins []lexer.Coin
+	lines []byte // of all posts, one after the other
 	posts []splitPost
 	texts []string
 }
@@ -186,8 +188,10 @@ type wordsScratch struct {
 type splitPost struct {
 	place int // among the results
 	words int
-	line  string
-	bare  bool // nothing but names of coins, links and the like: no mood, whatever the graph says
+	// from and to are the bytes of its line, among those of all.
+	from, to int
+	line     string
+	bare     bool // nothing but names of coins, links and the like: no mood, whatever the graph says
 }
 
 func (m *wordsModel) Score(ctx context.Context, questions []Question) ([]Judgement, error) {
@@ -218,7 +222,7 @@ func (m *wordsModel) Score(ctx context.Context, questions []Question) ([]Judgeme
 // split writes the questions as posts, those that read alike and follow each other once, and returns where the result of each
 // question will be.
 func (s *wordsScratch) split(questions []Question, limit int) (places []int) {
-	s.posts = s.posts[:0]
+	s.posts, s.lines = s.posts[:0], s.lines[:0]
 	places = make([]int, len(questions))
 	for i, question := range questions {
 		s.coins = s.coins[:0]
@@ -226,15 +230,21 @@ func (s *wordsScratch) split(questions []Question, limit int) (places []int) {
 			s.coins = append(s.coins, lexer.Coin{Start: c.Start, End: c.End, Asked: question.Symbol == "" || question.Symbol == c.Symbol})
 		}
 		s.words.Split(question.Text, limit, s.coins...)
-		line := s.words.String()
-		if n := len(s.posts); n > 0 && i > 0 && s.posts[n-1].place == places[i-1] && s.posts[n-1].line == line {
-			places[i] = places[i-1]
+		from := len(s.lines)
+		s.lines = s.words.Append(s.lines)
+		line := s.lines[from:]
+		if n := len(s.posts); n > 0 && i > 0 && s.posts[n-1].place == places[i-1] && bytes.Equal(s.lines[s.posts[n-1].from:s.posts[n-1].to], line) {
+			places[i], s.lines = places[i-1], s.lines[:from]
 			continue
 		}
 		places[i] = i
 		if s.words.Len() > 0 {
-			s.posts = append(s.posts, splitPost{i, s.words.Len(), line, bare(&s.words)})
+			s.posts = append(s.posts, splitPost{place: i, words: s.words.Len(), from: from, to: len(s.lines), bare: bare(&s.words)})
 		}
+	}
+	lines := string(s.lines)
+	for i := range s.posts {
+		s.posts[i].line = lines[s.posts[i].from:s.posts[i].to]
 	}
 	return places
 }

@@ -8,6 +8,7 @@ package lexer
 
 import (
 	"html"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -103,18 +104,20 @@ func (w *Words) At(i int) []byte {
 	return w.buffer[start:w.ends[i]]
 }
 
-// String joins the words by single spaces; no word holds one.
-func (w *Words) String() string {
-	var joined strings.Builder
-	joined.Grow(len(w.buffer) + len(w.ends))
+// Append appends the words to line, joined by single spaces; no word holds one.
+func (w *Words) Append(line []byte) []byte {
+	line = slices.Grow(line, len(w.buffer)+len(w.ends))
 	for i := range w.ends {
 		if i > 0 {
-			joined.WriteByte(' ')
+			line = append(line, ' ')
 		}
-		joined.Write(w.At(i))
+		line = append(line, w.At(i)...)
 	}
-	return joined.String()
+	return line
 }
+
+// String is what [Words.Append] appends.
+func (w *Words) String() string { return string(w.Append(nil)) }
 
 // Split reads at most limit words of text, and no more of the text than it needs for them; the words about the post as a whole come on
 // top. Invalid UTF-8 separates words. The coins are the places that name one, in their order.
