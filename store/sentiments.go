@@ -90,26 +90,42 @@ var errNotActive = errors.New("the model is not the active one")
 // findRepeats finds what is not marked as a repeat and is one: of the texts $1, between $2 and $3, looking at the post before each one that
 // has the same text; and of the authors $4 what comes after the third post about a coin in an hour.
 const findRepeats = `
-SELECT time, symbol, source, id, model FROM (
-    SELECT time, symbol, source, id, model, repeat,
-           last_value(time) OVER (PARTITION BY text_hash ORDER BY time, source, id GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS before
-    FROM sentiments
-    WHERE text_hash = ANY($1::bigint[]) AND time BETWEEN $2::timestamptz - INTERVAL '1 hour' AND $3::timestamptz + INTERVAL '1 hour') AS s
-WHERE NOT repeat AND time < before + INTERVAL '1 hour'
-UNION
-SELECT time, symbol, source, id, model FROM (
-    SELECT time, symbol, source, id, model, repeat,
-           dense_rank() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id) AS place
-    FROM sentiments
-    WHERE author_hash = ANY($4::integer[]) AND time >= time_bucket('1 hour', $2::timestamptz)
-      AND time < time_bucket('1 hour', $3::timestamptz) + INTERVAL '1 hour') AS s
-WHERE NOT repeat AND place > 3
+SELECT time, symbol, source, id, model, _timescaledb_functions.chunk_status(chunk) & 1 = 1 AS packed FROM (
+    SELECT time, symbol, source, id, model, chunk FROM (
+        SELECT time, symbol, source, id, model, repeat, tableoid::regclass AS chunk,
+               last_value(time) OVER (PARTITION BY text_hash ORDER BY time, source, id GROUPS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS before
+        FROM sentiments
+        WHERE text_hash = ANY($1::bigint[]) AND time BETWEEN $2::timestamptz - INTERVAL '1 hour' AND $3::timestamptz + INTERVAL '1 hour') AS s
+    WHERE NOT repeat AND time < before + INTERVAL '1 hour'
+    UNION
+    SELECT time, symbol, source, id, model, chunk FROM (
+        SELECT time, symbol, source, id, model, repeat, tableoid::regclass AS chunk,
+               dense_rank() OVER (PARTITION BY author_hash, symbol, time_bucket('1 hour', time) ORDER BY time, source, id) AS place
+        FROM sentiments
+        WHERE author_hash = ANY($4::integer[]) AND time >= time_bucket('1 hour', $2::timestamptz)
+          AND time < time_bucket('1 hour', $3::timestamptz) + INTERVAL '1 hour') AS s
+    WHERE NOT repeat AND place > 3) AS found
 ORDER BY time, symbol, source, id, model`
 
-// A row is found by its whole key: with less, TimescaleDB would unpack a batch of every symbol and model. Whoever marks it takes back the
-// words that it returns, which are those that count.
-const markRepeat = `UPDATE sentiments SET repeat = true, repeat_at = now() WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND NOT repeat
-	RETURNING CASE WHEN coalesce(kind, 'person') = 'person' THEN coalesce(terms, '') ELSE '' END`
+// Whoever marks a row takes back the words that this returns, which are those that count.
+const (
+	markRepeats = `UPDATE sentiments AS s SET repeat = true, repeat_at = now()`
+	backToCount = ` AND NOT s.repeat
+	RETURNING CASE WHEN coalesce(s.kind, 'person') = 'person' THEN coalesce(s.terms, '') ELSE '' END`
+)
+
+// In a compressed chunk a row is found by its whole key, as constants: with less, TimescaleDB would unpack a batch of every symbol and model.
+const markRepeat = markRepeats + ` WHERE s.time = $1 AND s.symbol = $2 AND s.source = $3 AND s.id = $4 AND s.model = $5` + backToCount
+
+// In other chunks many are found at once: to plan a statement takes longer than to mark its row. Two scorers that mark the same rows must
+// lock them in the same order, that of the arrays, which of all joins only this one keeps.
+const (
+	markTogether = markRepeats + `
+	FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS k (time, symbol, source, id, model, ord)
+	WHERE s.time = k.time AND s.symbol = k.symbol AND s.source = k.source AND s.id = k.id AND s.model = k.model
+	  AND s.time BETWEEN $6::timestamptz AND $7::timestamptz` + backToCount + `, k.ord`
+	inOrder = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)`
+)
 
 // rowKey is the key of a row of sentiments.
 type rowKey struct {
@@ -239,27 +255,51 @@ func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
 	if err != nil {
 		return err
 	}
-	found, err := pgx.CollectRows(query, pgx.RowToStructByPos[rowKey])
-	if err != nil {
+	var packed, open []rowKey // in compressed chunks, and in others
+	var row rowKey
+	var isPacked bool
+	if _, err := pgx.ForEachRow(query, []any{&row.Time, &row.Symbol, &row.Source, &row.ID, &row.Model, &isPacked}, func() error {
+		if isPacked {
+			packed = append(packed, row)
+		} else {
+			open = append(open, row)
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
-	for group := range slices.Chunk(found, sweepPosts) {
-		if err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-			terms := termCounter{}
-			if _, err := tx.Exec(ctx, unpackAny); err != nil {
-				return err
-			}
+	for group := range slices.Chunk(packed, sweepPosts) {
+		if err := s.markGroup(ctx, unpackAny, func(tx pgx.Tx, terms termCounter) error {
 			for _, k := range group {
 				if _, err := terms.takeBack(ctx, tx, k, markRepeat); err != nil {
 					return err
 				}
 			}
-			return terms.insert(ctx, tx)
+			return nil
 		}); err != nil {
 			return err
 		}
 	}
+	for group := range slices.Chunk(open, batchRows) {
+		if err := s.markGroup(ctx, inOrder, func(tx pgx.Tx, terms termCounter) error { return terms.takeBackTogether(ctx, tx, group) }); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// markGroup marks rows in a transaction, under a setting, and stores which words count no longer.
+func (s *Store) markGroup(ctx context.Context, setting string, mark func(tx pgx.Tx, terms termCounter) error) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		terms := termCounter{}
+		if _, err := tx.Exec(ctx, setting); err != nil {
+			return err
+		}
+		if err := mark(tx, terms); err != nil {
+			return err
+		}
+		return terms.insert(ctx, tx)
+	})
 }
 
 func scoredEvent(skipped string) string {
@@ -431,6 +471,27 @@ func (c termCounter) takeBack(ctx context.Context, tx pgx.Tx, row rowKey, sql st
 	}
 	c.add(row, strings.Fields(terms), -1)
 	return true, nil
+}
+
+// takeBackTogether marks rows, in order of time, as repeats.
+func (c termCounter) takeBackTogether(ctx context.Context, tx pgx.Tx, rows []rowKey) error {
+	var at []time.Time
+	var symbol, source, id, model []string
+	for _, k := range rows {
+		at, symbol, source = append(at, k.Time), append(symbol, k.Symbol), append(source, k.Source)
+		id, model = append(id, k.ID), append(model, k.Model)
+	}
+	query, err := tx.Query(ctx, markTogether, pgx.QueryExecModeCacheDescribe, at, symbol, source, id, model, at[0], at[len(at)-1])
+	if err != nil {
+		return err
+	}
+	var terms string
+	var ord int64
+	_, err = pgx.ForEachRow(query, []any{&terms, &ord}, func() error {
+		c.add(rows[ord-1], strings.Fields(terms), -1)
+		return nil
+	})
+	return err
 }
 
 // insert adds the counts window by window, so that neighbours arrive together. Each count names its window by number, which is shorter.
