@@ -29,11 +29,11 @@ const (
 // decodeJSON reads a JSON object, of which head stood before the list that it stands in. An object may hold several posts, as a page does.
 func decodeJSON(raw, head []byte, cfg *Config, p *pass, emit func(event) error) (*format, error) {
 	if !json.Valid(raw) {
+		var whole json.RawMessage
 		raw = withoutNaN(raw)
-	}
-	if !json.Valid(raw) {
-		var any json.RawMessage
-		return nil, malformed(json.Unmarshal(raw, &any))
+		if err := json.Unmarshal(raw, &whole); err != nil {
+			return nil, malformed(err)
+		}
 	}
 	if isMongo(raw) {
 		plain, err := plainMongo(raw)
