@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,20 @@ func TestTermsLeaveOutTheCoinsNames(t *testing.T) {
 	require.Empty(t, terms(`SELECT term FROM trending_terms('BTC', $1, $2)`), "nothing to compare with")
 	insertTerms(t, s, "BTC", []termCount{{start.Add(-time.Hour), "btc", 90}, {start.Add(-time.Hour), "moon", 90}})
 	require.Equal(t, []string{"crash"}, terms(`SELECT term FROM trending_terms('BTC', $1, $2)`))
+}
+
+// TestNamesAreMadeOnce: they are asked for before the words, not for each of them.
+func TestNamesAreMadeOnce(t *testing.T) {
+	t.Parallel()
+	s := newDatabase(t, "BTC")
+	for _, function := range []string{"top_terms", "trending_terms"} {
+		var plan strings.Builder
+		for _, row := range storetest.Rows(t, s, `EXPLAIN (COSTS OFF) SELECT * FROM `+function+`('BTC', '2024-01-01', '2024-01-02')`) {
+			fmt.Fprintln(&plan, row[0])
+		}
+		require.Contains(t, plan.String(), "<> ALL (", "%s", &plan)
+		require.NotContains(t, plan.String(), "names(", "%s", &plan)
+	}
 }
 
 func TestInfluenceRanksPostsByReachAndScore(t *testing.T) {
