@@ -163,7 +163,7 @@ func (w *Writer) note(ctx context.Context, name string, batch []*stream.Message)
 	defer n.Unlock()
 	at := n.at
 	for _, m := range batch {
-		at.Sequence = max(at.Sequence, m.Sequence)
+		at.Sequence = max(at.Sequence, m.Through())
 	}
 	if err := w.Store.SavePosition(ctx, at, n.at.Sequence); err != nil {
 		return err

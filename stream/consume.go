@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,17 +14,26 @@ import (
 	"rcas/telemetry"
 )
 
-// Message is one message of a batch.
+// Message is one post or trade of a batch.
 type Message struct {
 	Subject string
 	Data    []byte
-	// Stored is when the stream took the message, and Sequence its number there.
+	// Stored is when the stream took the message that this came in, perhaps with others, and Sequence the number of that one there.
 	Stored   time.Time
 	Sequence uint64
 
-	msg     jetstream.Msg
-	waiting int // messages of the stream after this one, when it was delivered
-	dead    error
+	from *delivery
+	nth  int  // of those in the stream's message
+	last bool // of them
+	dead error
+}
+
+// Through is the number of the last message of the stream that is done with, when this and all before it are.
+func (m *Message) Through() uint64 {
+	if m.last || m.Sequence == 0 {
+		return m.Sequence
+	}
+	return m.Sequence - 1
 }
 
 // Kill sets the message aside in the DEAD stream, with the reason, once the handler returns: it can never be handled.
@@ -33,7 +43,7 @@ func (m *Message) Kill(why error) { m.dead = why }
 func (m *Message) Killed() error { return m.dead }
 
 // Handler stores a batch. When it returns nil the messages are acknowledged, so it must have committed by then; the messages
-// that it killed go to the DEAD stream.
+// that it killed go to the DEAD stream. A message of the stream that held several is acknowledged once all of them are done with.
 //
 // An error that wraps [ErrPoison] means that some message of the batch can't be stored: the batch is halved until the message is
 // found and set aside. One that wraps [ErrTooMuch] has the batch halved too, and a message alone tried again. Any other error means that the handler itself can't work now (the database is away): the batch is tried
@@ -46,7 +56,8 @@ var ErrPoison = errors.New("a message of the batch can't be stored")
 // ErrTooMuch marks an error of a batch that may pass in parts, where nothing is known against its messages: see [Handler].
 var ErrTooMuch = errors.New("the batch is too much at once")
 
-// Batch says when a batch is complete: at Size messages, at about 8 MiB of them, or at an age of Age, whichever comes first. While more wait
+// Batch says when a batch is complete: at Size messages or so, at about 8 MiB of them, or at an age of Age, whichever comes first. What shares a
+// message of the stream comes in one batch, which may so be somewhat larger or smaller. While more wait
 // in the stream than complete it, it may become four times as old: what is behind anyway catches up sooner by full batches.
 type Batch struct {
 	Size int
@@ -65,7 +76,7 @@ func (s *Stream) Consume(ctx context.Context, streamName, consumer string, b Bat
 	var group errgroup.Group
 	for range max(b.Workers, 1) {
 		group.Go(func() error {
-			w := worker{s: s, stream: streamName, consumer: c, batch: b, handle: handle,
+			w := worker{s: s, stream: streamName, consumer: c, batch: b, handle: handle, posts: maxPack / 512,
 				unread:   s.metrics.Fault(s.log, "cannot read from the stream; trying again", "stream", streamName, "consumer", consumer),
 				unstored: s.metrics.Fault(s.log, "batch not stored; trying again", "stream", streamName, "consumer", consumer)}
 			return w.run(ctx)
@@ -100,7 +111,7 @@ type worker struct {
 	batch    Batch
 	handle   Handler
 
-	length           int // of a message of the last request, on average
+	length, posts    int // of a message of the last request: bytes on average, and posts or trades at most
 	unread, unstored *telemetry.Fault
 }
 
@@ -159,8 +170,8 @@ func (w *worker) offer(ctx context.Context, batch []*Message, batches chan<- []*
 		case <-ticker.C:
 			inProgress(batch)
 		case <-ctx.Done(): // Not acknowledged: the stream delivers them again.
-			for _, m := range batch {
-				_ = m.msg.Nak()
+			for from := range deliveries(batch) {
+				_ = from.msg.Nak()
 			}
 			return
 		}
@@ -168,30 +179,47 @@ func (w *worker) offer(ctx context.Context, batch []*Message, batches chan<- []*
 }
 
 func inProgress(batch []*Message) {
-	for _, m := range batch {
-		_ = m.msg.InProgress()
+	for from := range deliveries(batch) {
+		_ = from.msg.InProgress()
+	}
+}
+
+// deliveries are the messages of the stream that a batch came in.
+func deliveries(batch []*Message) iter.Seq[*delivery] {
+	return func(yield func(*delivery) bool) {
+		for i, m := range batch {
+			if (i == 0 || m.from != batch[i-1].from) && !yield(m.from) {
+				return
+			}
+		}
 	}
 }
 
 // fetch reads a batch, in several requests.
 func (w *worker) fetch(ctx context.Context) (batch []*Message, err error) {
 	began, bytes := time.Now(), 0
-	for len(batch) < w.batch.Size && bytes < batchBytes {
-		asked := min(w.batch.Size-len(batch), fetchStep, max((batchBytes-bytes)/max(w.length, 1), 1))
+	for bytes < batchBytes {
+		room := (w.batch.Size - len(batch)) / w.posts // in messages of the stream
+		if room <= 0 && len(batch) > 0 {
+			break
+		}
+		asked := max(min(room, fetchStep, (batchBytes-bytes)/max(w.length, 1)), 1)
 		until := began.Add(w.batch.Age)
-		if len(batch) > 0 && batch[len(batch)-1].waiting >= w.batch.Size-len(batch) {
+		if len(batch) > 0 && batch[len(batch)-1].from.waiting >= room {
 			until = began.Add(4 * w.batch.Age)
 		}
 		// The server ends the request at its size or its age, and drops it with the connection.
 		incoming, err := w.consumer.Fetch(asked, jetstream.FetchMaxWait(max(time.Until(until), time.Millisecond)))
 		if err == nil {
-			had, came := len(batch), 0
+			n, came, most := 0, 0, 0
 			for msg := range incoming.Messages() {
-				batch = append(batch, received(msg))
-				came += len(msg.Data())
+				messages := received(msg)
+				batch = append(batch, messages...)
+				n, came, most = n+1, came+len(msg.Data()), max(most, len(messages))
 			}
-			n := len(batch) - had
-			w.length, bytes = came/max(n, 1), bytes+came
+			if n > 0 {
+				w.length, w.posts, bytes = came/n, most, bytes+came
+			}
 			if err = incoming.Error(); err == nil && n == asked {
 				continue
 			}
@@ -202,14 +230,6 @@ func (w *worker) fetch(ctx context.Context) (batch []*Message, err error) {
 		break
 	}
 	return batch, nil
-}
-
-func received(msg jetstream.Msg) *Message {
-	m := &Message{Subject: msg.Subject(), Data: msg.Data(), msg: msg}
-	if meta, err := msg.Metadata(); err == nil {
-		m.Stored, m.Sequence, m.waiting = meta.Timestamp, meta.Sequence.Stream, int(meta.NumPending)
-	}
-	return m
 }
 
 // process brings a batch to its end: every message stored and acknowledged, or set aside. When ctx ends first, what is
@@ -248,11 +268,25 @@ func (w *worker) process(ctx context.Context, batch []*Message) {
 
 // halve brings the halves of a batch to their ends, one after the other.
 func (w *worker) halve(ctx context.Context, batch []*Message) {
-	first, second := batch[:len(batch)/2], batch[len(batch)/2:]
+	half := middle(batch)
+	first, second := batch[:half], batch[half:]
 	waited := underWork(second)
 	w.process(ctx, first)
 	waited()
 	w.process(ctx, second)
+}
+
+// middle is where a batch of two or more is halved: between two messages of the stream, as long as it has several.
+func middle(batch []*Message) int {
+	half := len(batch) / 2
+	for near := range half {
+		for _, i := range []int{half - near, half + near} {
+			if i < len(batch) && batch[i].nth == 0 {
+				return i
+			}
+		}
+	}
+	return half
 }
 
 // attempt handles the batch while telling the stream that it is being worked on.
@@ -279,22 +313,34 @@ func underWork(batch []*Message) (done func()) {
 	return func() { close(ended) }
 }
 
-// settle acknowledges the batch; messages killed by the handler first go to the DEAD stream. An acknowledgement that gets
-// lost only means one more delivery, which the database's keys turn into nothing.
+// settle notes that the batch is done with, and ends the messages of the stream of which nothing is left.
 func (w *worker) settle(ctx context.Context, batch []*Message) {
 	for _, m := range batch {
 		if m.dead != nil {
-			if err := w.s.bury(ctx, w.stream, w.consumer.CachedInfo().Name, m); err != nil {
-				w.s.log.Error("cannot set a message aside; it will be delivered again", "subject", m.Subject, "error", err)
-				_ = m.msg.NakWithDelay(ackWait)
-				continue
-			}
-			if w.s.onDead != nil {
-				w.s.onDead(w.consumer.CachedInfo().Name, m.Subject)
-			}
+			m.from.killed = append(m.from.killed, m)
 		}
-		_ = m.msg.Ack()
+		if m.from.left--; m.from.left == 0 {
+			w.end(ctx, m.from)
+		}
 	}
+}
+
+// end acknowledges a message of the stream; what the handler killed of it goes to the DEAD stream just before, so that it does not go there
+// again when the rest takes long and the message is delivered once more. An acknowledgement that gets
+// lost only means one more delivery, which the database's keys turn into nothing.
+func (w *worker) end(ctx context.Context, from *delivery) {
+	consumer := w.consumer.CachedInfo().Name
+	for _, m := range from.killed {
+		if err := w.s.bury(ctx, w.stream, consumer, m); err != nil {
+			w.s.log.Error("cannot set a message aside; it will be delivered again", "subject", m.Subject, "error", err)
+			_ = from.msg.NakWithDelay(ackWait)
+			return
+		}
+		if w.s.onDead != nil {
+			w.s.onDead(consumer, m.Subject)
+		}
+	}
+	_ = from.msg.Ack()
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -37,8 +36,8 @@ func (s *Stream) bury(ctx context.Context, streamName, consumer string, m *Messa
 	msg.Header.Set(headerSubject, m.Subject)
 	msg.Header.Set(headerConsumer, consumer)
 	msg.Header.Set(headerError, oneLine(m.dead.Error()))
-	if meta, err := m.msg.Metadata(); err == nil {
-		msg.Header.Set(nats.MsgIdHdr, streamName+"/"+consumer+"/"+strconv.FormatUint(meta.Sequence.Stream, 10))
+	if m.Sequence != 0 {
+		msg.Header.Set(nats.MsgIdHdr, fmt.Sprintf("%s/%s/%d/%d", streamName, consumer, m.Sequence, m.nth))
 	}
 	_, err := s.js.PublishMsg(ctx, msg)
 	return err

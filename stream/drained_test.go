@@ -82,7 +82,7 @@ func TestDrainedBesideSomebodyElse(t *testing.T) {
 	tweets := admin(t, s, stream.Tweets)
 	_, err := tweets.CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "archive", AckPolicy: jetstream.AckExplicitPolicy})
 	require.NoError(t, err)
-	publish(t, s, 0, 5)
+	publishEach(t, s, 0, 5)
 	require.NoError(t, tweets.DeleteMsg(t.Context(), 5))
 	ok := func(context.Context, []*stream.Message) error { return nil }
 	drainBy(t, s, ok)

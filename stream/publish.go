@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,13 +26,22 @@ const maxPublishBytes = 4 << 20
 // ErrNotStored means that whoever published gave up before the stream had stored a message: it was full or unreachable until then.
 var ErrNotStored = errors.New("the stream did not store a message")
 
-// Publisher hands messages to the stream without waiting for each. One goroutine may use it at a time.
+// Publisher hands posts and trades to the stream without waiting for each. What comes alone goes out at once; what comes within a few
+// milliseconds after it shares a message with others of its subject, which goes out when it is full, when these milliseconds are over, or by
+// Flush. One goroutine may use it at a time.
 type Publisher struct {
 	s       *Stream
-	pending []unconfirmed
-	bytes   int       // of the messages pending
-	stored  time.Time // when the last confirmation came
 	refused *telemetry.Fault
+
+	sharing sync.Mutex // with the timer
+	pending []unconfirmed
+	bytes   int              // of the messages pending, and of the packs
+	stored  time.Time        // when the last confirmation came
+	object  []byte           // the JSON of the last post or trade
+	packs   map[string]*pack // by subject; the timer runs while there are some
+	sent    time.Time        // when the last message went out
+	timer   *time.Timer
+	linger  time.Duration
 }
 
 // unconfirmed is a message handed over. Where the stream has refused it, or it was never sent, it must be published again.
@@ -43,38 +53,96 @@ type unconfirmed struct {
 
 // Publisher returns a new publisher.
 func (s *Stream) Publisher() *Publisher {
-	return &Publisher{s: s, refused: s.metrics.Fault(s.log, "the stream does not take a message; trying again")}
+	p := &Publisher{s: s, refused: s.metrics.Fault(s.log, "the stream does not take a message; trying again"), packs: map[string]*pack{}, linger: linger}
+	p.timer = time.AfterFunc(time.Hour, p.lingered)
+	p.timer.Stop()
+	return p
 }
 
 // Tweet publishes a post.
 func (p *Publisher) Tweet(ctx context.Context, t *market.Tweet) error {
-	return p.publish(ctx, "tweets."+token(t.Source), t.AppendJSON(make([]byte, 0, 320+len(t.Text))))
+	p.sharing.Lock()
+	defer p.sharing.Unlock()
+	p.object = t.AppendJSON(p.object[:0])
+	return p.publish(ctx, "tweets."+token(t.Source))
 }
 
 // Price publishes a trade.
 func (p *Publisher) Price(ctx context.Context, price *market.Price) error {
-	return p.publish(ctx, "prices."+token(price.Venue), price.AppendJSON(make([]byte, 0, 256)))
+	p.sharing.Lock()
+	defer p.sharing.Unlock()
+	p.object = price.AppendJSON(p.object[:0])
+	return p.publish(ctx, "prices."+token(price.Venue))
 }
 
-func (p *Publisher) publish(ctx context.Context, subject string, body []byte) error {
-	if len(p.pending) >= maxPublishPending/2 || p.bytes+len(body) > maxPublishBytes {
+// publish sends the object, or puts it where others of its subject wait.
+func (p *Publisher) publish(ctx context.Context, subject string) error {
+	if len(p.pending) >= maxPublishPending/2 || p.bytes+len(p.object) > maxPublishBytes {
 		if err := p.settle(ctx, len(p.pending)/2, maxPublishBytes/2); err != nil {
 			return err
 		}
 	}
-	message := unconfirmed{msg: &nats.Msg{Subject: subject, Data: body}}
-	message.future, message.refused = p.s.js.PublishMsgAsync(message.msg)
-	p.pending = append(p.pending, message)
-	p.bytes += len(body)
-	if message.refused != nil { // The connection takes nothing more now: wait, as for a full stream.
+	open := p.packs[subject]
+	if open != nil && !open.takes(p.object) {
+		p.send(open)
+		open = nil
+	}
+	if open == nil {
+		open = p.open(subject)
+	}
+	before := len(open.data)
+	open.add(p.object)
+	p.bytes += len(open.data) - before
+	if alone := len(p.packs) == 1 && time.Since(p.sent) >= p.linger; alone || len(open.data) >= maxPack {
+		p.send(open)
+	}
+	if n := len(p.pending); n > 0 && p.pending[n-1].refused != nil { // The connection takes nothing more now: wait, as for a full stream.
 		return p.settle(ctx, 0, 0)
 	}
 	return nil
 }
 
+// open begins a pack, which will go out in time whatever comes after it.
+func (p *Publisher) open(subject string) *pack {
+	if wait := p.linger - time.Since(p.sent); len(p.packs) == 0 && wait > 0 {
+		p.timer.Reset(wait)
+	}
+	opened := &pack{subject: subject}
+	p.packs[subject] = opened
+	return opened
+}
+
+// send hands a pack over.
+func (p *Publisher) send(full *pack) {
+	delete(p.packs, full.subject)
+	message := unconfirmed{msg: &nats.Msg{Subject: full.subject, Data: full.data}}
+	message.future, message.refused = p.s.js.PublishMsgAsync(message.msg)
+	p.pending = append(p.pending, message)
+	p.sent = time.Now()
+}
+
+// sendAll hands over what waits for others.
+func (p *Publisher) sendAll() {
+	p.timer.Stop()
+	for _, waiting := range p.packs {
+		p.send(waiting)
+	}
+}
+
+// lingered hands over what has waited long enough. Where the connection does not take it, whoever publishes next tries again.
+func (p *Publisher) lingered() {
+	p.sharing.Lock()
+	defer p.sharing.Unlock()
+	p.sendAll()
+}
+
 // Flush waits until the stream has confirmed everything published before. After [ErrNotStored], some of it may be missing; the next call,
 // whoever makes it, goes on with it.
-func (p *Publisher) Flush(ctx context.Context) error { return p.settle(ctx, 0, 0) }
+func (p *Publisher) Flush(ctx context.Context) error {
+	p.sharing.Lock()
+	defer p.sharing.Unlock()
+	return p.settle(ctx, 0, 0)
+}
 
 // Durable is when everything that was confirmed until now survives a power cut of the server's machine.
 func (p *Publisher) Durable() time.Time {
@@ -87,9 +155,10 @@ func (p *Publisher) Durable() time.Time {
 // syncTakes is how long writing through to the disk may take.
 const syncTakes = 500 * time.Millisecond
 
-// settle waits for the oldest messages until no more than so many, and so many bytes, are unconfirmed. A message that was refused, or not
+// settle hands over what waits for others, and waits for the oldest messages until no more than so many, and so many bytes, are unconfirmed. A message that was refused, or not
 // confirmed in time, is published again, with back-off, until it is stored or ctx ends: a full stream, or one that is away, pushes back.
 func (p *Publisher) settle(ctx context.Context, keep, keepBytes int) error {
+	p.sendAll()
 	for len(p.pending) > 0 && (len(p.pending) > keep || p.bytes > keepBytes) {
 		oldest := &p.pending[0]
 		if oldest.refused == nil {

@@ -16,8 +16,8 @@ import (
 
 // The streams, and the subjects below them.
 const (
-	Tweets = "TWEETS" // tweets.<source>: one market.Tweet as JSON a message
-	Prices = "PRICES" // prices.<venue>: one market.Price as JSON a message
+	Tweets = "TWEETS" // tweets.<source>: market.Tweet as JSON, one a message or several with line breaks between
+	Prices = "PRICES" // prices.<venue>: market.Price as JSON, likewise
 	Dead   = "DEAD"   // dead.<stream>: messages set aside, unchanged, with headers that say why
 )
 
@@ -31,7 +31,7 @@ const (
 // the messages of a killed process stay away; consumers tell the stream about what they still work on.
 const ackWait = 10 * time.Second
 
-// maxAckPending bounds the messages under way per consumer, and so the memory of all its processes.
+// maxAckPending bounds the messages under way per consumer. What a process has in memory is bounded by its batches.
 const maxAckPending = 40_000
 
 // DefaultSyncInterval costs little; see docs/delivery.md for figures.
@@ -131,7 +131,7 @@ func (s *Stream) Serving() bool { return s.srv != nil }
 // URL is where others reach the server. It may hold a token: never log it.
 func (s *Stream) URL() string { return s.url }
 
-// Backlog is what one consumer has still to do.
+// Backlog is what one consumer has still to do, in messages of the stream, which hold a post or trade each, or some dozens.
 type Backlog struct {
 	Stream   string `json:"stream"`
 	Consumer string `json:"consumer"`
@@ -140,13 +140,19 @@ type Backlog struct {
 	Pending        uint64 `json:"pending"`
 	Unacknowledged int    `json:"unacknowledged"`
 	Redelivered    int    `json:"redelivered"`
+	// Oldest is when the stream took the oldest message that is not done with; zero where there is none.
+	Oldest time.Time `json:"oldest,omitzero"`
 }
 
 // Backlogs tells how far behind each consumer is. A consumer that nobody has made yet is left out.
 func (s *Stream) Backlogs(ctx context.Context) ([]Backlog, error) {
 	var backlogs []Backlog
 	for _, c := range consumers {
-		consumer, err := s.js.Consumer(ctx, c.stream, c.name)
+		held, err := s.js.Stream(ctx, c.stream)
+		var consumer jetstream.Consumer
+		if err == nil {
+			consumer, err = held.Consumer(ctx, c.name)
+		}
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}
@@ -154,7 +160,14 @@ func (s *Stream) Backlogs(ctx context.Context) ([]Backlog, error) {
 			return nil, fmt.Errorf("look up consumer %s of %s: %w", c.name, c.stream, plain(err))
 		}
 		info := consumer.CachedInfo()
-		backlogs = append(backlogs, Backlog{c.stream, c.name, info.NumPending, info.NumAckPending, info.NumRedelivered})
+		b := Backlog{Stream: c.stream, Consumer: c.name, Pending: info.NumPending, Unacknowledged: info.NumAckPending, Redelivered: info.NumRedelivered}
+		if b.Pending > 0 || b.Unacknowledged > 0 {
+			// What is acknowledged meanwhile is gone: then nothing is said.
+			if oldest, err := held.GetMsg(ctx, info.AckFloor.Stream+1, jetstream.WithGetMsgSubject(">")); err == nil {
+				b.Oldest = oldest.Time
+			}
+		}
+		backlogs = append(backlogs, b)
 	}
 	return backlogs, nil
 }

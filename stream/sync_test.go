@@ -25,7 +25,7 @@ func TestStoreThatLostItsTail(t *testing.T) {
 			dir := t.TempDir()
 			s, err := stream.Open(t.Context(), stream.Config{Dir: dir})
 			require.NoError(t, err)
-			publish(t, s, 0, 100)
+			publishEach(t, s, 0, 100)
 			ctx, cancel := context.WithCancel(t.Context())
 			var before seen
 			ended := make(chan error, 1)
@@ -73,7 +73,7 @@ func TestTornState(t *testing.T) {
 	for round, size := range []int64{7, 1, 0} { // of which the first is within the numbers of messages under way
 		s, err := stream.Open(t.Context(), stream.Config{Dir: dir})
 		require.NoError(t, err)
-		publish(t, s, round*100, round*100+100)
+		publishEach(t, s, round*100, round*100+100)
 		drainSome(t, s, 60)
 		s.Close()
 		info, err := os.Stat(state)

@@ -87,7 +87,7 @@ func New(version string) *Metrics {
 		publishRetries: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "rcas_publish_retries_total", Help: "Tries to publish a message that failed and are made again.",
 		}),
-		pending:        gauge("backlog_messages", "Messages that a consumer has not been given yet.", "stream", "consumer"),
+		pending:        gauge("backlog_messages", "Messages of the stream, of one post or trade or some dozens, that a consumer has not been given yet.", "stream", "consumer"),
 		unacknowledged: gauge("unacknowledged_messages", "Messages that a consumer has been given and has not acknowledged.", "stream", "consumer"),
 		redelivered:    gauge("redelivered_messages", "Unacknowledged messages that were given more than once.", "stream", "consumer"),
 		streamBytes:    gauge("stream_bytes", "Bytes that a stream holds.", "stream"),

@@ -176,6 +176,10 @@ func (d *doctor) model(ctx context.Context, a *app) {
 	}
 }
 
+// backlogAge is how long a message may wait: a replay's are done with sooner, or worth a look. Their number says little, for a message holds
+// one post or dozens.
+const backlogAge = 5 * time.Minute
+
 // stream looks at what waits in it.
 func (d *doctor) stream(ctx context.Context, a *app) {
 	ctx, cancel := context.WithTimeout(ctx, statusPatience)
@@ -186,10 +190,14 @@ func (d *doctor) stream(ctx context.Context, a *app) {
 	}
 	for _, b := range backlogs {
 		verdict := fine
-		if b.Pending > 50_000 {
-			verdict = warn
+		found := figure.Count(int64(b.Pending)) + " messages wait"
+		if !b.Oldest.IsZero() {
+			found += ", the oldest for " + waits(b)
+			if time.Since(b.Oldest) > backlogAge {
+				verdict = warn
+			}
 		}
-		d.add("backlog "+b.Stream+" "+b.Consumer, verdict, figure.Count(int64(b.Pending))+" messages wait",
+		d.add("backlog "+b.Stream+" "+b.Consumer, verdict, found,
 			"is rcas up, ingest or score running? Does its log tell of a batch that is not stored?")
 	}
 	dead, err := a.stream.DeadCount(ctx)

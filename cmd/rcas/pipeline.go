@@ -80,7 +80,20 @@ func (a *app) run(ctx context.Context, p pipeline) error {
 		group.Go(func() error { return a.saveCounts(ctx, p.door) })
 		group.Go(func() error { return a.saveFeedStates(ctx, p.sources) })
 	}
-	return group.Wait()
+	err = group.Wait()
+	if p.door != nil {
+		a.flushLast(ctx, p.door)
+	}
+	return err
+}
+
+// flushLast brings what the sources read last into the stream.
+func (a *app) flushLast(ctx context.Context, door *ingestor.Door) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := door.Flush(ctx); err != nil {
+		a.settings.log.Warn("what the sources without a cursor read last may be lost", "error", err)
+	}
 }
 
 // schemaCheck is how often a service looks whether the schema is still the one that it works with.

@@ -324,6 +324,14 @@ func (st *status) print(out io.Writer) error {
 	return w.Flush()
 }
 
+// waits says for how long the oldest message of a backlog has waited, by the clock of this machine.
+func waits(b stream.Backlog) string {
+	if b.Oldest.IsZero() {
+		return "-"
+	}
+	return max(time.Since(b.Oldest), 0).Round(time.Second).String()
+}
+
 func (st *status) printTables(w io.Writer) {
 	if len(st.Feeds) > 0 {
 		fmt.Fprintln(w, "\nfeed\tlast stored\tevent to receipt\tto commit")
@@ -337,9 +345,9 @@ func (st *status) printTables(w io.Writer) {
 	}
 	printFeeds(w, st.Live, time.Now())
 	if len(st.Backlogs) > 0 {
-		fmt.Fprintln(w, "\nconsumer\tpending\tunder way\tredelivered")
+		fmt.Fprintln(w, "\nconsumer (in messages of one post or dozens)\tpending\tunder way\tredelivered\toldest waits")
 		for _, b := range st.Backlogs {
-			fmt.Fprintf(w, "%s %s\t%d\t%d\t%d\n", b.Stream, b.Consumer, b.Pending, b.Unacknowledged, b.Redelivered)
+			fmt.Fprintf(w, "%s %s\t%d\t%d\t%d\t%s\n", b.Stream, b.Consumer, b.Pending, b.Unacknowledged, b.Redelivered, waits(b))
 		}
 	}
 	if len(st.Counts) > 0 {
