@@ -173,8 +173,8 @@ func TestPurgeIsTold(t *testing.T) {
 	publish := func(ids ...string) {
 		for _, id := range ids {
 			require.NoError(t, door.Tweet(t.Context(), &market.Tweet{Source: "test", ID: id, Time: noon, Text: "bitcoin"}))
+			require.NoError(t, door.Flush(t.Context())) // a message of its own
 		}
-		require.NoError(t, door.Flush(t.Context()))
 	}
 	missing := func() int64 {
 		return storetest.Value[int64](t, db, `SELECT coalesce(sum(n), 0)::bigint FROM pipeline_counts WHERE event = $1`, store.EventMissing)
@@ -207,8 +207,8 @@ func TestRestoredDatabaseIsTold(t *testing.T) {
 	publish := func(db *store.Store, ids ...string) {
 		for _, id := range ids {
 			require.NoError(t, door.Tweet(t.Context(), &market.Tweet{Source: "test", ID: id, Time: noon, Text: "bitcoin"}))
+			require.NoError(t, door.Flush(t.Context())) // a message of its own
 		}
-		require.NoError(t, door.Flush(t.Context()))
 		written(t, s, db)
 	}
 	db := storetest.NewIn(t, dir)

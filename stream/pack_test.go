@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,77 +16,6 @@ import (
 
 	"rcas/market"
 )
-
-// wild is a text of what separates, opens, closes and escapes.
-func wild(r *rand.Rand) string {
-	pieces := []string{"}\n{", "}", "{", "\n", "\r\n", `\`, `"`, "}{", "[", "]", ",", "\x00", "\xff", "🚀", "\u2028", "BTC ", "}\r\n\r\n {", `\u007d`}
-	var b strings.Builder
-	for range r.IntN(12) {
-		b.WriteString(pieces[r.IntN(len(pieces))])
-	}
-	return b.String()
-}
-
-func TestPacksComeApartAsTheyWerePut(t *testing.T) {
-	t.Parallel()
-	seed := rand.Uint64()
-	t.Log("seed", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	for range 3000 {
-		var whole pack
-		var want [][]byte
-		for range 1 + r.IntN(9) {
-			object := (&market.Tweet{Source: wild(r), ID: wild(r), Text: wild(r), Symbols: []string{wild(r)}}).AppendJSON(nil)
-			want = append(want, object)
-			whole.add(object)
-		}
-		require.Equal(t, want, unpack(whole.data))
-	}
-	for range 1000 { // what others write: over several lines, with other space between, and after the last
-		var whole []byte
-		var want [][]byte
-		for range 1 + r.IntN(5) {
-			object, err := json.MarshalIndent([]any{map[string]any{wild(r): wild(r), "a": []any{map[string]any{}, map[string]any{"b": wild(r)}}}}[0], "", " ")
-			require.NoError(t, err)
-			want = append(want, object)
-			whole = append(append(whole, object...), []string{"\n", "\r\n", "\n\n", " \n\t"}[r.IntN(4)]...)
-		}
-		got := unpack(whole)
-		require.Len(t, got, len(want))
-		for i := range got {
-			require.Equal(t, string(want[i]), strings.TrimRight(string(got[i]), space))
-		}
-	}
-}
-
-func FuzzUnpack(f *testing.F) {
-	for _, s := range []string{"", "\n", "{}", "{}\n{}", "{\n}\n\n{}\n", `{"a":"}\n{"}`, "{\"a\":\"}\n{\"}", "}\n{", "[{}\n,{}]", "{}{}", "\n\n{} \n \n{"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		objects := unpack(data)
-		require.NotEmpty(t, objects)
-		rest := data
-		for _, object := range objects { // nothing but space is lost, and nothing changes its place
-			at := bytes.Index(rest, object)
-			require.GreaterOrEqual(t, at, 0)
-			require.Empty(t, bytes.Trim(rest[:at], space))
-			rest = rest[at+len(object):]
-		}
-		require.Empty(t, bytes.Trim(rest, space))
-		if json.Valid(data) {
-			require.Equal(t, [][]byte{data}, objects, "one value is one message")
-		}
-	})
-}
-
-// Much space must not cost much time.
-func TestUnpackTakesSpaceInOneGo(t *testing.T) {
-	t.Parallel()
-	space := bytes.Repeat([]byte("\n"), 1<<20)
-	require.Len(t, unpack(space), 1)
-	require.Len(t, unpack(append(append([]byte("{}"), space...), "{}"...)), 2)
-}
 
 func alone(t *testing.T) *Stream {
 	t.Helper()
@@ -131,13 +59,13 @@ func TestWhatComesAloneGoesOutAtOnce(t *testing.T) {
 	s := alone(t)
 	p := patient(s)
 	require.NoError(t, p.Tweet(t.Context(), post(1, "")))
-	require.Len(t, unpack(messages(t, s, Tweets, 1)[0]), 1, "and nobody calls Flush")
+	require.Len(t, market.Unpack(messages(t, s, Tweets, 1)[0]), 1, "and nobody calls Flush")
 	require.NoError(t, p.Tweet(t.Context(), post(2, "")))
 	require.NoError(t, p.Tweet(t.Context(), post(3, "")))
 	require.NoError(t, p.Price(t.Context(), &market.Price{Venue: "v", TradeID: "1"}))
 	require.NoError(t, p.Flush(t.Context()))
-	require.Len(t, unpack(messages(t, s, Tweets, 2)[1]), 2)
-	require.Len(t, unpack(messages(t, s, Prices, 1)[0]), 1)
+	require.Len(t, market.Unpack(messages(t, s, Tweets, 2)[1]), 2)
+	require.Len(t, market.Unpack(messages(t, s, Prices, 1)[0]), 1)
 }
 
 // Nobody calls Flush, and nothing comes after it.
@@ -158,7 +86,7 @@ func TestNothingIsStranded(t *testing.T) {
 		for seq := range info.State.LastSeq {
 			m, err := held.GetMsg(t.Context(), seq+1)
 			require.NoError(t, err)
-			n += len(unpack(m.Data))
+			n += len(market.Unpack(m.Data))
 		}
 		return n == 200
 	}, time.Minute, 20*time.Millisecond)
@@ -185,7 +113,7 @@ func TestPacksAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	var got []string
 	for _, m := range messages(t, s, Tweets, held.CachedInfo().State.LastSeq) {
-		objects := unpack(m)
+		objects := market.Unpack(m)
 		require.True(t, len(m) <= maxPack || len(objects) == 1, "%d bytes, %d posts", len(m), len(objects))
 		for _, object := range objects {
 			got = append(got, idOf(t, object))
@@ -219,7 +147,7 @@ func packOf(t *testing.T, s *Stream, n int) {
 		require.NoError(t, p.Tweet(t.Context(), post(i, "")))
 	}
 	require.NoError(t, p.Flush(t.Context()))
-	require.Len(t, unpack(messages(t, s, Tweets, 2)[1]), n)
+	require.Len(t, market.Unpack(messages(t, s, Tweets, 2)[1]), n)
 }
 
 func letters(t *testing.T, s *Stream) (ids []string) {

@@ -16,6 +16,8 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/live"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nats-io/nats.go"
+
+	"rcas/market"
 )
 
 const (
@@ -230,9 +232,11 @@ func (d *Datasource) RunStream(ctx context.Context, req *backend.RunStreamReques
 	}
 	var gathered gathering
 	subscription, err := d.broker.Subscribe(c.subject(), func(message *nats.Msg) {
-		var r reading
-		if json.Unmarshal(message.Data, &r) == nil && c.wants(&r) {
-			gathered.add(r)
+		for _, object := range market.Unpack(message.Data) {
+			var r reading
+			if json.Unmarshal(object, &r) == nil && c.wants(&r) {
+				gathered.add(r)
+			}
 		}
 	})
 	if err != nil {

@@ -106,6 +106,11 @@ func testLive(t *testing.T, s *store.Store) {
 	got = next(t, sky, func(f *data.Frame) bool { return f.Rows() > 0 })
 	require.Equal(t, "bluesky", got.Fields[1].At(0), "of the chosen network only")
 
+	t.Run("several in one message", func(t *testing.T) {
+		require.NoError(t, nats.Conn().Publish("prices.kraken", []byte(`{"time":"2026-01-01T00:00:00Z","venue":"kraken","symbol":"ETH","price":8}`+"\n"+
+			`{"time":"2026-01-01T00:00:00Z","venue":"kraken","symbol":"BTC","price":9}`)))
+		next(t, prices, func(f *data.Frame) bool { return f.Rows() > 0 && f.Fields[2].At(f.Rows()-1).(float64) == 9 })
+	})
 	t.Run("a flood is thinned", func(t *testing.T) {
 		for i := range 100_000 {
 			require.NoError(t, nats.Conn().Publish("prices.kraken", []byte(`{"time":"2026-01-01T00:00:00Z","venue":"kraken","symbol":"BTC","price":`+price(i)+`}`)))
