@@ -340,6 +340,29 @@ func TestSourcesOfTheFile(t *testing.T) {
 	require.Equal(t, []string{"binance", "bluesky", "coinbase", "kraken"}, names)
 }
 
+// roadOverParts is what the whole road may take, in CPU time, of what its parts take alone. On 8,000 comments and the embedded database, which
+// compiles itself meanwhile, it is 1.2 to 1.8, at a load of 16 on two cores 1.6; one measurement varies by a fifth, hence three before it fails.
+const roadOverParts = 2.2
+
+func TestRoadStaysNearItsCeiling(t *testing.T) {
+	t.Parallel()
+	var road, parts float64
+	for range 3 {
+		var r bench.Report
+		require.NoError(t, json.Unmarshal([]byte(must(t, "bench", "--json", "--comments", "8000", "--live", "0", "--data-dir", t.TempDir())), &r))
+		road += r.Road.CPU.Sum()
+		for _, part := range r.Parts {
+			parts += part.CPU.Sum()
+		}
+		t.Logf("the whole road takes %.2f of its parts", road/parts)
+		if road < roadOverParts*parts {
+			return
+		}
+	}
+	t.Errorf("the whole road takes %.2f times the CPU time of its parts, more than %.1f: rcas bench --comments 200000 --cpuprofile FILE tells where it goes", road/parts,
+		roadOverParts)
+}
+
 func TestBenchSeesEveryComment(t *testing.T) {
 	t.Parallel()
 	var r bench.Report
