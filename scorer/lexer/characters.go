@@ -36,7 +36,8 @@ func isNegation(word []byte) bool {
 	switch string(word) {
 	case "no", "not", "never", "cannot", "nothing", "nobody", "none", "neither", "nor", "without", "hardly", "barely",
 		"dont", "cant", "wont", "didnt", "doesnt", "isnt", "aint", "wasnt", "werent", "arent", "couldnt", "shouldnt",
-		"wouldnt", "havent", "hasnt", "hadnt":
+		"wouldnt", "havent", "hasnt", "hadnt",
+		"bears": // what they do is bad where it would be good of anybody else
 		return true
 	}
 	return false

@@ -104,7 +104,7 @@ shitcoin|exit liquidity|bagholders|down bad|no future|it is dead|not safe|can't 
 THINGS = "gold gold silver dollars fiat fiat cash stocks banks bonds housing".split()
 
 # X is asked about, Y is another coin or thing: good for X, bad for Y; the other way round with NEVER.
-BEATS = """will flip|will overtake|is going to flip|flips|is flipping|is about to flip|will surpass|will replace|is replacing|is going to replace|
+BEATS = """will flip|will flip|will flip|will replace|will replace|will overtake|is going to flip|flips|is flipping|is about to flip|will surpass|will replace|is replacing|is going to replace|
 will kill|is killing|is eating|beats|destroys|crushes|will crush|will leave behind|outperforms|will outperform|makes a joke of|will bury|
 is better than|is way better than|is so much better than|is faster than|is cheaper than|is safer than|is stronger than|is smarter than|
 is more useful than|is greener than|is more scarce than|is a better investment than|is a better store of value than|has better tech than|>|>>|
