@@ -15,10 +15,7 @@ import (
 
 // misread are the phrases of testdata/phrases.tsv that the bundled model reads wrongly; docs/mood.md tells of them.
 var misread = []string{
-	"positive, BTC: bulls are back",
-	"positive, BTC: bitcoin bulls are back",
-	"positive, BTC: the bulls are back in town #bitcoin",
-	"negative, BTC: bears are winning",
+	"positive, BTC: shorts are rekt $BTC",
 	"negative, BTC: ETH will flip bitcoin",
 	"negative, BTC: XRP will replace bitcoin",
 }

@@ -3,7 +3,8 @@
 // It writes them in one canonical form: HTML entities unescaped, lower case, letters repeated three times and more squeezed
 // to two, an emoji one word, and placeholders for links, users, cashtags, emoticons and classes of numbers. A hashtag is
 // a word with and without its sign. The coin that a post is asked about is one word, whatever its name, and every other coin is
-// another. A word that a negation reaches ends in a tilde: "not good" is "not good~". Training and scoring use this same code.
+// another. A word that a negation reaches ends in a tilde: "not good" is "not good~"; and so does what bears do, who gain by what is bad for the
+// coin: "bears won" is "bears won~". Training and scoring use this same code.
 package lexer
 
 import (
