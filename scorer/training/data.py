@@ -69,7 +69,9 @@ class Post:
 
     @property
     def key(self):
-        """The plain words: what makes two posts the same post."""
+        """The plain words: what makes two posts the same post. In invented ones every word counts, for which coin comes first does."""
+        if self.source == "phrases":
+            return " ".join(self.words)
         return " ".join(w.removesuffix("~") for w in self.words if w.isascii() and w[0].isalnum())
 
 
