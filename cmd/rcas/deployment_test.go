@@ -505,8 +505,8 @@ func (d *deployment) requireExact() {
 	s, err := stream.Open(d.Context(), stream.Config{URL: d.natsURL, ReadOnly: true})
 	require.NoError(d, err)
 	defer s.Close()
-	dead, err := s.DeadCount(d.Context())
-	require.NoError(d, err)
+	var dead uint64
+	d.waitFor("DEAD has no leader yet", func() bool { dead, err = s.DeadCount(d.Context()); return err == nil })
 	require.EqualValues(d, d.poisoned, dead, "messages set aside")
 	storetest.RequireWindows(d, d.database)
 }
