@@ -16,8 +16,7 @@ import (
 // misread are the phrases of testdata/phrases.tsv that the bundled model reads wrongly; docs/mood.md tells of them.
 var misread = []string{
 	"positive, BTC: shorts are rekt $BTC",
-	"negative, BTC: ETH will flip bitcoin",
-	"negative, BTC: XRP will replace bitcoin",
+	"positive, BTC: ETH is a scam, bitcoin is the only real one",
 }
 
 // phrases.tsv holds invented phrases of few words, each with the coin asked about and the mood towards it: negations, directions, slang,
