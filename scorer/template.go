@@ -43,11 +43,7 @@ func textHash(t *market.Tweet, coins []market.Mention) int64 {
 	f.word = word[:0]
 	f.read(withoutCutWord(t.Text), coins)
 	if f.bytes < linkedBytes || f.bytes < sharedBytes && !f.linked {
-		author := t.Author
-		if author == "" {
-			author = "\x00" + t.ID
-		}
-		for _, part := range [...]string{"\x00", t.Source, "\x00", author} {
+		for _, part := range [...]string{"\x00", t.Source, "\x00", authorOf(t)} {
 			for i := range len(part) {
 				f.hash.add(part[i])
 			}

@@ -183,15 +183,19 @@ func isLink(field string) bool {
 
 // authorHash stands for the author; a post whose author is unknown counts as an author of its own.
 func authorHash(t *market.Tweet) int32 {
-	author := t.Author
-	if author == "" {
-		author = "\x00" + t.ID
-	}
 	h := fnv32(2166136261)
 	h.add(t.Source)
 	h.add("\x00")
-	h.add(author)
+	h.add(authorOf(t))
 	return int32(h)
+}
+
+// authorOf is a post's author; of one whose author nobody knows, somebody who wrote nothing else.
+func authorOf(t *market.Tweet) string {
+	if t.Author == "" {
+		return "\x00" + t.ID
+	}
+	return t.Author
 }
 
 // fnv32 is the hash FNV-1a of what is added. That of the standard library costs an allocation for each text.
