@@ -29,14 +29,11 @@ func TestRulesOfOnesOwn(t *testing.T) {
 			INSERT INTO tweets (time, source, id, author, text, symbols, received_at)
 			SELECT at, 'stocktwits', id, 'a' || i, 'post about ' || symbol || CASE WHEN symbol = 'WORD' AND now THEN ' and a Listing' ELSE '' END,
 				ARRAY[symbol], at FROM posts
-		), words AS (
-			INSERT INTO term_counts (bucket, symbol, term, n, source)
-			SELECT $1::timestamptz + h * INTERVAL '1 hour', symbol, term, 8, 'stocktwits'
-			FROM hours, LATERAL (SELECT unnest(CASE WHEN symbol = 'WORD' AND now THEN '{moon,listing}' ELSE '{moon,price}'::text[] END) AS term) AS w
 		)
-		INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, kind)
+		INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, kind, terms)
 		SELECT at, 'stocktwits', id, symbol, 'test', 0.4, 0.2, 0.4, 0.05 * (h % 2) - 0.5 * (symbol = 'MOOD' AND now)::integer, 1, i, false, i, 0,
-			CASE WHEN symbol = 'SOLD' AND now AND i > 3 THEN 'advert' ELSE 'person' END
+			CASE WHEN symbol = 'SOLD' AND now AND i > 3 THEN 'advert' ELSE 'person' END,
+			CASE WHEN i > 8 THEN NULL WHEN symbol = 'WORD' AND now THEN 'moon listing' ELSE 'moon price' END
 		FROM posts`, start)
 	short := func(r alert.Rule) alert.Rule {
 		r.Width, r.Baseline, r.MinPosts = time.Hour, 24, 5

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// postTables are the tables that posts end up in: themselves, their scores, their words.
-var postTables = []string{"tweets", "sentiments", "term_counts"}
+// postTables are the tables that posts end up in: themselves, and their scores and words.
+var postTables = []string{"tweets", "sentiments"}
 
 // Written is how many bytes of WAL the server has written so far.
 func Written(ctx context.Context, db *pgxpool.Pool) (bytes float64, err error) {

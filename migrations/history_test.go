@@ -201,7 +201,7 @@ func requireRow(t testing.TB, want, got []any, name string) {
 func refresh(t testing.TB, s *store.Store, to time.Time) {
 	t.Helper()
 	for _, window := range []string{
-		"prices_1m", "prices_5m", "prices_1h", "prices_1d", "mood_1m", "mood_5m", "mood_1h", "mood_1d", "term_counts_1h",
+		"prices_1m", "prices_5m", "prices_1h", "prices_1d", "mood_1m", "mood_5m", "mood_1h", "mood_1d", "term_windows_15m",
 	} {
 		storetest.Exec(t, s, fmt.Sprintf(`CALL refresh_continuous_aggregate('%s', NULL, '%s',
 			options => '{"buckets_per_batch": 0}')`, window, to.Format(time.RFC3339)))

@@ -263,7 +263,7 @@ func requireDescriptions(t *testing.T, s *store.Store) {
 	storetest.RequireNone(t, s, `SELECT proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
 		WHERE obj_description(p.oid, 'pg_proc') IS NULL AND `+fmt.Sprintf(ours, "p"))
 	storetest.RequireNone(t, s, `SELECT proname FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = pronamespace
-		WHERE proname NOT IN ('record_alerts', 'apply_retention', 'refresh_archive', 'drop_old', 'note_size', 'note_activation') AND (provolatile = 'v' OR proparallel <> 's' OR prosecdef) AND `+fmt.Sprintf(ours, "p"))
+		WHERE proname NOT IN ('record_alerts', 'apply_retention', 'refresh_archive', 'drop_old', 'note_size', 'note_activation', 'take_back_terms') AND (provolatile = 'v' OR proparallel <> 's' OR prosecdef) AND `+fmt.Sprintf(ours, "p"))
 	storetest.RequireNone(t, s, `SELECT typname FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = typnamespace
 		WHERE nspname = 'rcas' AND typtype = 'c' AND obj_description(t.oid, 'pg_type') IS NULL`)
 }

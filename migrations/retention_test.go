@@ -22,7 +22,7 @@ func TestHorizonsFitTogether(t *testing.T) {
 			    SELECT * FROM (VALUES ('prices_1m', 'prices', 'trades', INTERVAL '1 day'), ('prices_5m', 'prices', 'trades', '1 day'),
 			        ('prices_1h', 'prices', 'trades', '1 day'), ('prices_1d', 'prices', 'trades', '1 day'), ('mood_1m', 'sentiments', 'posts', '7 days'),
 			        ('mood_5m', 'sentiments', 'posts', '7 days'), ('mood_1h', 'sentiments', 'posts', '7 days'), ('mood_1d', 'sentiments', 'posts', '7 days'),
-			        ('term_counts_1h', 'term_counts', 'posts', '7 days')) AS w (name, of, what, width)
+			        ('term_windows_15m', 'sentiments', 'posts', '7 days'), ('earlier_term_counts_1h', 'earlier_term_counts', 'posts', '7 days')) AS w (name, of, what, width)
 			), jobs AS (
 			    SELECT coalesce(c.view_name, j.hypertable_name) AS name, j.proc_name, j.config FROM timescaledb_information.jobs AS j
 			    LEFT JOIN timescaledb_information.continuous_aggregates AS c ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name)

@@ -15,7 +15,7 @@ import (
 	"rcas/store/storetest"
 )
 
-// termCount is a row of term_counts.
+// termCount says how many posts of five minutes hold a term.
 type termCount struct {
 	bucket time.Time
 	term   string
@@ -28,8 +28,10 @@ func insertTerms(t *testing.T, s *store.Store, symbol string, counts []termCount
 	for i, c := range counts {
 		bucket[i], term[i], n[i] = c.bucket, c.term, c.n
 	}
-	storetest.Exec(t, s, `INSERT INTO term_counts (bucket, symbol, term, n) SELECT a, $4, b, c
-		FROM unnest($1::timestamptz[], $2::text[], $3::integer[]) AS u (a, b, c)`, bucket, term, n, symbol)
+	storetest.Exec(t, s, `INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat,
+			author_hash, text_hash, terms)
+		SELECT a + i % 300 * INTERVAL '1 second', 'test', gen_random_uuid(), $4, 'test', 0.25, 0.25, 0.5, 0.25, 1, 1, false, 1, 1, b
+		FROM unnest($1::timestamptz[], $2::text[], $3::integer[]) AS u (a, b, c), generate_series(1, c) AS i`, bucket, term, n, symbol)
 }
 
 func randomTerms(r *rand.Rand, rows int) []termCount {

@@ -31,7 +31,8 @@ const (
 	// Of what sentiments keep of a text: of posts that lie in few batches, all are found by reading these once.
 	findTerms = `
 		SELECT time, symbol, source, id, model FROM sentiments
-		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5 AND terms IS NOT NULL`
+		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5
+		  AND (terms IS NOT NULL OR earlier_terms IS NOT NULL)`
 	// Whether a post t is one that is stored without its text for a deletion, as in insertTweets.
 	isDeleted = `EXISTS (
 		SELECT FROM deletions d
@@ -41,9 +42,10 @@ const (
 		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS t (time, source, id)
 		WHERE ` + isDeleted + `
 		ORDER BY t.time`
-	forgetTerms = `UPDATE sentiments SET terms = NULL WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5`
-	byIndex     = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
-	byHash      = `split_part(t.id, '/', 1) || '/' = a.id`
+	forgetTerms = `UPDATE sentiments SET terms = NULL, earlier_terms = NULL
+		WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5`
+	byIndex = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
+	byHash  = `split_part(t.id, '/', 1) || '/' = a.id`
 )
 
 // Of a sweep: how many deletions it takes at a time, and how many posts it changes in one transaction. A post lies in one compressed
@@ -60,8 +62,8 @@ const unpackAny = `SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transac
 // insertingTweets is the advisory lock that transactions which insert posts share.
 const insertingTweets = `hashtextextended('rcas tweets', 0)`
 
-// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay, and their
-// words among the counts, but not with the post. An
+// ForgetTweets removes text and author of posts of a source that their authors deleted. The posts' counts and their sentiment stay; their
+// words are forgotten, and count no longer. An
 // identifier that ends in a slash stands for an account: for all posts whose identifier begins with it. It returns how many posts were
 // there. Those that come within the day lose their text when they do; but what an account posts after it was back is its own affair.
 func (s *Store) ForgetTweets(ctx context.Context, source string, ids []string) (forgotten int64, err error) {
@@ -318,7 +320,7 @@ func (s *Store) forgetGroup(ctx context.Context, source string, group []place, n
 	return forgotten, nil
 }
 
-// forgetWordsOfDeleted removes the words that were noted with posts which were stored without their text, for they were scored before their
+// forgetWordsOfDeleted removes the words that stand with posts which were stored without their text, for they were scored before their
 // deletion came, and stored after it.
 func (s *Store) forgetWordsOfDeleted(ctx context.Context, times []time.Time, sources, ids []string) error {
 	rows, err := s.pool.Query(ctx, findDeleted, pgx.QueryExecModeCacheDescribe, times, sources, ids)
@@ -344,7 +346,7 @@ func (s *Store) forgetWordsOfDeleted(ctx context.Context, times []time.Time, sou
 	return nil
 }
 
-// forgetWords removes the words that were noted with posts of a source, given in the order of time.
+// forgetWords removes the words that stand with posts of a source, given in the order of time.
 func forgetWords(ctx context.Context, tx pgx.Tx, source string, group []place) error {
 	ids, times := split(group)
 	query, err := tx.Query(ctx, findTerms, pgx.QueryExecModeExec, source, ids, times, times[0], times[len(times)-1])

@@ -17,7 +17,8 @@ var windows = []struct {
 }{
 	{"prices", []string{"prices_1m", "prices_5m", "prices_1h", "prices_1d"}},
 	{"sentiments", []string{"mood_1m", "mood_5m", "mood_1h", "mood_1d"}},
-	{"term_counts", []string{"term_counts_1h"}},
+	{"sentiments", []string{"term_windows_15m"}},
+	{"earlier_term_counts", []string{"earlier_term_counts_1h"}},
 }
 
 // RefreshWindows brings every window up to date with the rows below it, however old, as the refresh policies would in time. Rows that

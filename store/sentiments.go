@@ -14,9 +14,6 @@ import (
 	"rcas/market"
 )
 
-// TermBucket is the width of the windows that words are counted in.
-const TermBucket = 5 * time.Minute
-
 // ScoredPost is one post as one model read it: a row of sentiments for each of the post's symbols.
 type ScoredPost struct {
 	Tweet *market.Tweet
@@ -30,7 +27,7 @@ type ScoredPost struct {
 }
 
 // A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
-// this is the only model, no row can be.) Words that are counted stay with their row, to be taken back should it turn out to be a repeat; not
+// this is the only model, no row can be.) Words are stored with the row that they count with, and count until it turns out to be a repeat; not
 // those of a post whose deletion came first. Otherwise a post is a repeat when the batch alone says so ($11; see repeatsInBatch), when the same
 // text stands in another post of the hour before it, or when three posts of its author about the coin come before it in its hour of UTC. Of posts at
 // the same instant, source and id tell which comes first. Of the author's posts those in the batch and those stored are counted apart, for
@@ -69,7 +66,7 @@ WITH known AS (
     FROM judged t ON CONFLICT DO NOTHING
     RETURNING source, id, symbol, time
 )
-SELECT ord, known_repeat IS NULL AND NOT repeat AS first FROM judged
+SELECT ord FROM judged
 WHERE (SELECT count(*) FROM added) = cardinality($1) OR (source, id, symbol, time) IN (SELECT source, id, symbol, time FROM added)`
 
 // Two models that read the same post at the same time would both count its words, so their transactions exclude each other: those of the
@@ -107,23 +104,18 @@ SELECT time, symbol, source, id, model, _timescaledb_functions.chunk_status(chun
     WHERE NOT repeat AND place > 3) AS found
 ORDER BY time, symbol, source, id, model`
 
-// Whoever marks a row takes back the words that this returns, which are those that count.
-const (
-	markRepeats = `UPDATE sentiments AS s SET repeat = true, repeat_at = now()`
-	backToCount = ` AND NOT s.repeat
-	RETURNING CASE WHEN coalesce(s.kind, 'person') = 'person' THEN coalesce(s.terms, '') ELSE '' END`
-)
+const markRepeats = `UPDATE sentiments AS s SET repeat = true, repeat_at = now()`
 
 // In a compressed chunk a row is found by its whole key, as constants: with less, TimescaleDB would unpack a batch of every symbol and model.
-const markRepeat = markRepeats + ` WHERE s.time = $1 AND s.symbol = $2 AND s.source = $3 AND s.id = $4 AND s.model = $5` + backToCount
+const markRepeat = markRepeats + ` WHERE s.time = $1 AND s.symbol = $2 AND s.source = $3 AND s.id = $4 AND s.model = $5 AND NOT s.repeat`
 
 // In other chunks many are found at once: to plan a statement takes longer than to mark its row. Two scorers that mark the same rows must
 // lock them in the same order, that of the arrays, which of all joins only this one keeps.
 const (
 	markTogether = markRepeats + `
-	FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY AS k (time, symbol, source, id, model, ord)
+	FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[]) AS k (time, symbol, source, id, model)
 	WHERE s.time = k.time AND s.symbol = k.symbol AND s.source = k.source AND s.id = k.id AND s.model = k.model
-	  AND s.time BETWEEN $6::timestamptz AND $7::timestamptz` + backToCount + `, k.ord`
+	  AND s.time BETWEEN $6::timestamptz AND $7::timestamptz AND NOT s.repeat`
 	inOrder = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)`
 )
 
@@ -141,12 +133,12 @@ type SentimentsStored struct {
 	Added []market.Sentiment
 }
 
-// InsertSentiments stores what one model read, the counts of the words of posts that no model had read before, and what was counted, in
+// InsertSentiments stores what one model read, the words of posts that no model had read before, and what was counted, in
 // one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
 // occur once. Any number may insert at the same time.
 //
 // Which posts are repeats, and so which words count, does not depend on the order in which they arrive: once the rows are committed, those are
-// marked, and their words taken back, that another one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
+// marked that another one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
 // interrupted between the two gets the batch again. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
 	posts, refused, err := s.keepPosts(ctx, model, posts)
@@ -201,7 +193,6 @@ func (s *Store) keepPosts(ctx context.Context, model string, posts []ScoredPost)
 func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts []ScoredPost, rows *sentimentColumns) (stored SentimentsStored, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		stored = SentimentsStored{}
-		terms := termCounter{}
 		counts := map[Count]int64{}
 		if err := takeTurn(ctx, tx, turn, model); err != nil {
 			return err
@@ -211,25 +202,18 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 			return err
 		}
 		var ord int64
-		var first bool
-		if _, err := pgx.ForEachRow(query, []any{&ord, &first}, func() error {
+		if _, err := pgx.ForEachRow(query, []any{&ord}, func() error {
 			post := &posts[rows.owner[ord-1]]
 			row := post.Sentiments[rows.place[ord-1]]
 			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
 			stored.Added = append(stored.Added, row)
 			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
-			if first {
-				terms.add(rowKey{post.Tweet.Time, row.Symbol, post.Tweet.Source, post.Tweet.ID, model}, post.Terms, 1)
-			}
 			return nil
 		}); err != nil {
 			return err
 		}
 		stored.Rows = int64(len(stored.Added))
 		stored.Duplicates = int64(len(rows.owner)) - stored.Rows
-		if err := terms.insert(ctx, tx); err != nil {
-			return err
-		}
 		return addCounts(ctx, tx, flatten(counts))
 	})
 	return stored, err
@@ -248,8 +232,7 @@ func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) error {
 	return err
 }
 
-// markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do, and takes
-// their words back.
+// markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do.
 func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
 	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, distinct(rows.textHash), rows.first, rows.last, rows.authors())
 	if err != nil {
@@ -269,37 +252,47 @@ func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
 		return err
 	}
 	for group := range slices.Chunk(packed, sweepPosts) {
-		if err := s.markGroup(ctx, unpackAny, func(tx pgx.Tx, terms termCounter) error {
-			for _, k := range group {
-				if _, err := terms.takeBack(ctx, tx, k, markRepeat); err != nil {
-					return err
-				}
-			}
-			return nil
-		}); err != nil {
+		if err := s.markGroup(ctx, unpackAny, func(tx pgx.Tx) error { return markEach(ctx, tx, group) }); err != nil {
 			return err
 		}
 	}
 	for group := range slices.Chunk(open, batchRows) {
-		if err := s.markGroup(ctx, inOrder, func(tx pgx.Tx, terms termCounter) error { return terms.takeBackTogether(ctx, tx, group) }); err != nil {
+		if err := s.markGroup(ctx, inOrder, func(tx pgx.Tx) error { return markAll(ctx, tx, group) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// markGroup marks rows in a transaction, under a setting, and stores which words count no longer.
-func (s *Store) markGroup(ctx context.Context, setting string, mark func(tx pgx.Tx, terms termCounter) error) error {
+// markGroup marks rows in a transaction, under a setting.
+func (s *Store) markGroup(ctx context.Context, setting string, mark func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		terms := termCounter{}
 		if _, err := tx.Exec(ctx, setting); err != nil {
 			return err
 		}
-		if err := mark(tx, terms); err != nil {
+		return mark(tx)
+	})
+}
+
+func markEach(ctx context.Context, tx pgx.Tx, rows []rowKey) error {
+	for _, k := range rows {
+		if _, err := tx.Exec(ctx, markRepeat, pgx.QueryExecModeExec, k.Time, k.Symbol, k.Source, k.ID, k.Model); err != nil {
 			return err
 		}
-		return terms.insert(ctx, tx)
-	})
+	}
+	return nil
+}
+
+// markAll marks rows that are in the order of time.
+func markAll(ctx context.Context, tx pgx.Tx, rows []rowKey) error {
+	var at []time.Time
+	var symbol, source, id, model []string
+	for _, k := range rows {
+		at, symbol, source = append(at, k.Time), append(symbol, k.Symbol), append(source, k.Source)
+		id, model = append(id, k.ID), append(model, k.Model)
+	}
+	_, err := tx.Exec(ctx, markTogether, pgx.QueryExecModeCacheDescribe, at, symbol, source, id, model, at[0], at[len(at)-1])
+	return err
 }
 
 func scoredEvent(skipped string) string {
@@ -438,87 +431,6 @@ func distinct[T cmp.Ordered](values []T) []T {
 	return slices.Compact(slices.Sorted(slices.Values(values)))
 }
 
-// termWindow is where words are counted: a symbol's five minutes on a network.
-type termWindow struct {
-	bucket         time.Time
-	symbol, source string
-}
-
-// termCounter counts the words of rows: of those that an insert really added, and, below zero, of those that count no longer.
-type termCounter map[termWindow]map[string]int32
-
-func (c termCounter) add(row rowKey, terms []string, n int32) {
-	window := termWindow{row.Time.UTC().Truncate(TermBucket), row.Symbol, row.Source}
-	counts := c[window]
-	if counts == nil {
-		counts = map[string]int32{}
-		c[window] = counts
-	}
-	for _, term := range terms {
-		counts[term] += n
-	}
-}
-
-// takeBack changes a row by a statement that returns which of its words count no longer, and tells whether there was such a row.
-func (c termCounter) takeBack(ctx context.Context, tx pgx.Tx, row rowKey, sql string, args ...any) (changed bool, err error) {
-	var terms string
-	err = tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeExec, row.Time, row.Symbol, row.Source, row.ID, row.Model}, args...)...).Scan(&terms)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	c.add(row, strings.Fields(terms), -1)
-	return true, nil
-}
-
-// takeBackTogether marks rows, in order of time, as repeats.
-func (c termCounter) takeBackTogether(ctx context.Context, tx pgx.Tx, rows []rowKey) error {
-	var at []time.Time
-	var symbol, source, id, model []string
-	for _, k := range rows {
-		at, symbol, source = append(at, k.Time), append(symbol, k.Symbol), append(source, k.Source)
-		id, model = append(id, k.ID), append(model, k.Model)
-	}
-	query, err := tx.Query(ctx, markTogether, pgx.QueryExecModeCacheDescribe, at, symbol, source, id, model, at[0], at[len(at)-1])
-	if err != nil {
-		return err
-	}
-	var terms string
-	var ord int64
-	_, err = pgx.ForEachRow(query, []any{&terms, &ord}, func() error {
-		c.add(rows[ord-1], strings.Fields(terms), -1)
-		return nil
-	})
-	return err
-}
-
-// insert adds the counts window by window, so that neighbours arrive together. Each count names its window by number, which is shorter.
-func (c termCounter) insert(ctx context.Context, tx pgx.Tx) error {
-	var (
-		buckets []time.Time
-		symbols []string
-		sources []string
-		windows []int32
-		terms   []string
-		counts  []int32
-	)
-	for window, words := range c {
-		buckets, symbols, sources = append(buckets, window.bucket), append(symbols, window.symbol), append(sources, window.source)
-		for term, n := range words {
-			windows, terms, counts = append(windows, int32(len(buckets))), append(terms, term), append(counts, n)
-		}
-	}
-	if len(terms) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO term_counts (bucket, symbol, source, term, n)
-		SELECT ($1::timestamptz[])[w], ($2::text[])[w], ($3::text[])[w], term, n
-		FROM unnest($4::integer[], $5::text[], $6::integer[]) AS t (w, term, n)`, pgx.QueryExecModeCacheDescribe, buckets, symbols, sources, windows, terms, counts)
-	return err
-}
-
 // Position is a place in the order of tweets by time, source and id.
 type Position struct {
 	Time       time.Time
@@ -526,7 +438,7 @@ type Position struct {
 }
 
 // SetKinds stores who speaks in posts that the model has judged before it could be told, and the posts' templates, and marks what is a repeat
-// by them. What has a kind keeps it. Words that turn out to be no person's are taken back. It returns how many rows it changed.
+// by them. What has a kind keeps it. Words that turn out to be no person's count no longer. It returns how many rows it changed.
 func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) (int64, error) {
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
@@ -535,7 +447,6 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 	var changed int64
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		changed = 0
-		terms := termCounter{}
 		if _, err := tx.Exec(ctx, unpackAny); err != nil {
 			return err
 		}
@@ -543,16 +454,14 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 			if rows.kind[i] == nil {
 				continue
 			}
-			row := rowKey{rows.time[i], rows.symbol[i], rows.source[i], rows.id[i], model}
-			told, err := terms.takeBack(ctx, tx, row, setKind, rows.kind[i], rows.textHash[i])
+			tag, err := tx.Exec(ctx, setKind, pgx.QueryExecModeExec, rows.time[i], rows.symbol[i], rows.source[i], rows.id[i], model,
+				rows.kind[i], rows.textHash[i])
 			if err != nil {
 				return err
 			}
-			if told {
-				changed++
-			}
+			changed += tag.RowsAffected()
 		}
-		return terms.insert(ctx, tx)
+		return nil
 	})
 	if err == nil && changed > 0 {
 		err = s.markRepeats(ctx, rows)
@@ -565,8 +474,7 @@ func (s *Store) SetKinds(ctx context.Context, model string, posts []ScoredPost) 
 
 // By the whole key and as constants, as in markRepeat.
 const setKind = `UPDATE sentiments SET kind = $6, kind_at = now(), text_hash = $7
-	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL
-	RETURNING CASE WHEN $6 <> 'person' AND NOT repeat THEN coalesce(terms, '') ELSE '' END`
+	WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5 AND kind IS NULL AND score IS NOT NULL`
 
 // Unscored returns up to limit posts, after the position and before the time to, that the model has not scored, in their order; kinds tells
 // that posts also count which it has judged, but of which no model has told who speaks. Deleted posts and posts about no coin are left out.

@@ -24,10 +24,9 @@ var history = []string{
 	`INSERT INTO tweets (time, source, id, author, text, symbols, received_at)
 	 SELECT at, 'test', 'did:' || i % 500 || '/' || i, 'ann', 'post ' || i, '{BTC}', at
 	 FROM generate_series(1, $1::integer) AS i, LATERAL (SELECT $2::timestamptz - i * ($3 * INTERVAL '1 day' / $1) AS at) AS a`,
-	`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash)
-	 SELECT at, 'test', 'did:' || i % 500 || '/' || i, 'BTC', 'm', 0.25, 0.25, 0.5, (i % 11) / 11.0, 1 + i % 3, 1, false, i % 500, i
-	 FROM generate_series(1, $1::integer / 4) AS i, LATERAL (SELECT $2::timestamptz - i * ($3 * INTERVAL '1 day' / ($1 / 4)) AS at) AS a`,
-	`INSERT INTO term_counts SELECT time_bucket('5 minutes', at), 'BTC', 'word' || i % 10, 1
+	`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash,
+	                         terms)
+	 SELECT at, 'test', 'did:' || i % 500 || '/' || i, 'BTC', 'm', 0.25, 0.25, 0.5, (i % 11) / 11.0, 1 + i % 3, 1, false, i % 500, i, 'word' || i % 10
 	 FROM generate_series(1, $1::integer / 4) AS i, LATERAL (SELECT $2::timestamptz - i * ($3 * INTERVAL '1 day' / ($1 / 4)) AS at) AS a`,
 }
 
@@ -60,7 +59,7 @@ func TestTimeMachine(t *testing.T) {
 		}
 	}
 	require.NoError(t, m.s.RefreshWindows(t.Context()))
-	storetest.Exec(t, m.s, `SELECT compress_chunk(c, if_not_compressed => true) FROM unnest(ARRAY['prices', 'tweets', 'sentiments', 'term_counts']) AS h,
+	storetest.Exec(t, m.s, `SELECT compress_chunk(c, if_not_compressed => true) FROM unnest(ARRAY['prices', 'tweets', 'sentiments']) AS h,
 		show_chunks(h, older_than => INTERVAL '7 days') AS c`)
 	for range rounds {
 		m.write(time.Time{}, time.Time{})

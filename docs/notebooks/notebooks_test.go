@@ -44,9 +44,9 @@ var fill = []string{
 	 FROM walk AS w JOIN walk AS l ON l.i = w.i + 6, generate_series(0, 2) AS k`,
 	`INSERT INTO tweets (time, source, id, author, text, symbols, received_at, stored_at)
 	 SELECT at, 'test', n, 'author' || n % 300, CASE WHEN p > 0.6 THEN 'bitcoin moon soon' WHEN p < 0.4 THEN 'bitcoin crash again' ELSE 'bitcoin as usual' END || ' #' || n % 7, '{BTC}', at, at FROM posts`,
-	`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, scored_at, kind)
-	 SELECT at, 'test', n, 'BTC', 'test', (1 - p) * 0.9, (1 - p) * 0.1, p, p - (1 - p) * 0.9, 1, n % 50, false, n % 300, n, at + CASE WHEN n % 9 = 0 THEN INTERVAL '2 hours' ELSE INTERVAL '5 seconds' END, 'person' FROM posts`,
-	`INSERT INTO term_counts (bucket, symbol, source, term, n) SELECT time_bucket('5 minutes', at), 'BTC', 'test', CASE WHEN p > 0.6 THEN 'moon' WHEN p < 0.4 THEN 'crash' ELSE 'usual' END, 1 FROM posts`,
+	`INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash, scored_at, kind, terms)
+	 SELECT at, 'test', n, 'BTC', 'test', (1 - p) * 0.9, (1 - p) * 0.1, p, p - (1 - p) * 0.9, 1, n % 50, false, n % 300, n, at + CASE WHEN n % 9 = 0 THEN INTERVAL '2 hours' ELSE INTERVAL '5 seconds' END, 'person',
+	        CASE WHEN p > 0.6 THEN 'moon' WHEN p < 0.4 THEN 'crash' ELSE 'usual' END FROM posts`,
 	`UPDATE model_activations SET time = '-infinity'`,
 }
 
