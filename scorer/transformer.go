@@ -384,19 +384,24 @@ func (m *transformer) run(batch []tokenized) (onnx.Matrix[float32], error) {
 			mask[start+i] = 1
 		}
 	}
-	inputs := make([]onnx.Matrix[int64], len(m.feeds))
+	inputs := make([]onnx.Tensor, len(m.feeds))
 	for i, name := range m.feeds {
-		inputs[i] = onnx.Matrix[int64]{Rows: len(batch), Columns: length}
+		input := onnx.Matrix[int64]{Rows: len(batch), Columns: length}
 		switch name {
 		case "input_ids":
-			inputs[i].Data = ids
+			input.Data = ids
 		case "attention_mask":
-			inputs[i].Data = mask
+			input.Data = mask
 		default: // token_type_ids: one text, hence all zero
-			inputs[i].Data = make([]int64, size)
+			input.Data = make([]int64, size)
 		}
+		inputs[i] = input
 	}
-	return m.session.Run(inputs...)
+	outputs, err := m.session.Run(1, inputs...)
+	if err != nil {
+		return onnx.Matrix[float32]{}, err
+	}
+	return outputs[0], nil
 }
 
 // probabilities is the softmax of the logits. A model of two classes knows no neutral.

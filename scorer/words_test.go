@@ -20,8 +20,8 @@ import (
 const moodsConfig = `{"model_type": "rcas-words", "languages": ["en", "de"], "max_words": 8,
 	"id2label": {"0": "negative", "1": "neutral", "2": "positive"}}`
 
-// directory makes a model directory of the name moods, of a configuration and a graph of testdata; an empty name leaves the file
-// out.
+// directory makes a model directory of the name moods, of a configuration, a graph of testdata and the words that it knows; an empty name
+// leaves the file out.
 func directory(t *testing.T, config, graph string) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "moods")
@@ -34,6 +34,8 @@ func directory(t *testing.T, config, graph string) string {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(folder, "model.onnx"), content, 0o600))
 	}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "words.txt"), []byte("good\nbad\nso\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "pairs.txt"), nil, 0o600))
 	return folder
 }
 
@@ -142,7 +144,7 @@ func TestLoadRefusesWhatCannotRun(t *testing.T) {
 		"no words":                {replace(`"max_words": 8`, `"max_words": 0`), "moods.onnx", "max_words is 0"},
 		"too many words":          {replace(`"max_words": 8`, `"max_words": 100000`), "moods.onnx", "max_words is 100000"},
 		"words in words":          {replace(`"max_words": 8`, `"max_words": "eight"`), "moods.onnx", "max_words"},
-		"a graph of numbers":      {moodsConfig, "sums.onnx", "not one vector of strings"},
+		"a graph of other inputs": {moodsConfig, "sums.onnx", "not [words places features] of int32"},
 		"a graph of two classes":  {moodsConfig, "two_columns.onnx", "2×2 matrix"},
 		"a graph without softmax": {moodsConfig, "logits.onnx", "softmax"},
 		"a graph to integers":     {moodsConfig, "integers.onnx", "no matrix of floats"},
@@ -162,6 +164,18 @@ func TestLoadRefusesWhatCannotRun(t *testing.T) {
 	require.ErrorContains(t, err, "absent")
 	_, err = scorer.Load(context.Background(), filepath.Join("testdata", "moods.onnx"), scorer.Options{})
 	require.ErrorContains(t, err, "is a file: name the directory")
+}
+
+// A vocabulary of another model gives words the weights of others: nothing would show it but wrong answers.
+func TestLoadRefusesTheVocabularyOfAnotherModel(t *testing.T) {
+	t.Parallel()
+	for words, want := range map[string]string{"good\nbad\n": "the graph knows more words and pairs than words.txt and pairs.txt, which hold 2",
+		"good\nbad\nso\nwhat\n": "the graph does not take the ids of words.txt and pairs.txt, to 5"} {
+		folder := directory(t, moodsConfig, "moods.onnx")
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "words.txt"), []byte(words), 0o600))
+		_, err := scorer.Load(context.Background(), folder, scorer.Options{})
+		require.ErrorContains(t, err, want)
+	}
 }
 
 func TestLoadRefusesDamagedGraphs(t *testing.T) {

@@ -27,6 +27,8 @@ func makeModels(t *testing.T, name string) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name, "model.onnx"), graph, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name, "config.json"), []byte(`{"model_type": "rcas-words", "max_words": 8,
 		"name": "`+scorer.BundledName+`", "id2label": {"0": "negative", "1": "neutral", "2": "positive"}}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name, "words.txt"), []byte("good\nbad\nso\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name, "pairs.txt"), nil, 0o600))
 	return dir
 }
 

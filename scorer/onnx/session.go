@@ -57,10 +57,33 @@ type Port struct {
 // String describes the port as an error message wants it: name, type and shape.
 func (p Port) String() string { return fmt.Sprintf("%s %s%v", p.Name, p.Type, p.Shape) }
 
+// Tensor is what a graph is fed: a [Vector] or a [Matrix] of a type that graphs know.
+type Tensor interface{ value() (ort.Value, error) }
+
+// Vector is a vector; its length is its shape.
+type Vector[T ort.TensorData] []T
+
+func (v Vector[T]) value() (ort.Value, error) { return value(v, len(v)) }
+
 // Matrix is a dense matrix, row after row.
-type Matrix[T any] struct {
+type Matrix[T ort.TensorData] struct {
 	Rows, Columns int
 	Data          []T
+}
+
+func (m Matrix[T]) value() (ort.Value, error) { return value(m.Data, m.Rows, m.Columns) }
+
+// value is a tensor over the data, which must live as long.
+func value[T ort.TensorData](data []T, shape ...int) (ort.Value, error) {
+	dimensions := make(ort.Shape, len(shape))
+	for i, n := range shape {
+		dimensions[i] = int64(n)
+	}
+	tensor, err := ort.NewTensor(dimensions, data)
+	if err != nil {
+		return nil, err // and no tensor of a type that is nil
+	}
+	return tensor, nil
 }
 
 // Session is a loaded graph. It may be used by many goroutines at once.
@@ -161,57 +184,31 @@ func names(ports []Port) []string {
 // Inputs lists the graph's inputs, in the order in which Run takes them.
 func (s *Session) Inputs() []Port { return s.inputs }
 
-// Outputs lists the graph's outputs. Run returns the first, RunTexts all.
+// Outputs lists the graph's outputs, in the order in which Run returns them.
 func (s *Session) Outputs() []Port { return s.outputs }
 
-// Run feeds one matrix of 64-bit integers to each input, in the order of [Session.Inputs], and returns the first output,
-// which must be a float matrix.
-func (s *Session) Run(inputs ...Matrix[int64]) (Matrix[float32], error) {
-	values := make([]ort.Value, 0, len(inputs))
-	defer func() { destroy(values) }()
+// Run feeds each input, in the order of [Session.Inputs], and returns the first so many outputs, each of which must be a float matrix.
+func (s *Session) Run(wanted int, inputs ...Tensor) ([]Matrix[float32], error) {
+	values, outputs := make([]ort.Value, 0, len(inputs)), make([]ort.Value, len(s.outputs))
+	defer func() { destroy(values); destroy(outputs) }()
 	for i, input := range inputs {
-		tensor, err := ort.NewTensor(ort.NewShape(int64(input.Rows), int64(input.Columns)), input.Data)
+		tensor, err := input.value()
 		if err != nil {
-			return Matrix[float32]{}, fmt.Errorf("input %d of the model: %w", i+1, err)
+			return nil, fmt.Errorf("input %d of the model: %w", i+1, err)
 		}
 		values = append(values, tensor)
 	}
-	matrices, err := s.run(values, 1)
-	if err != nil {
-		return Matrix[float32]{}, err
-	}
-	return matrices[0], nil
-}
-
-// RunTexts feeds a vector of strings, which must be valid UTF-8, to the only input and returns every output, each of which must
-// be a float matrix.
-func (s *Session) RunTexts(texts []string) ([]Matrix[float32], error) {
-	tensor, err := ort.NewStringTensor(ort.NewShape(int64(len(texts))))
-	if err != nil {
-		return nil, fmt.Errorf("input of the model: %w", err)
-	}
-	defer tensor.Destroy()
-	if err := tensor.SetContents(texts); err != nil {
-		return nil, fmt.Errorf("input of the model: %w", err)
-	}
-	return s.run([]ort.Value{tensor}, len(s.outputs))
-}
-
-// run returns the first so many outputs.
-func (s *Session) run(inputs []ort.Value, wanted int) ([]Matrix[float32], error) {
-	outputs := make([]ort.Value, len(s.outputs))
-	defer func() { destroy(outputs) }()
-	if err := s.session.Run(inputs, outputs); err != nil {
+	if err := s.session.Run(values, outputs); err != nil {
 		return nil, fmt.Errorf("run the model: %w", err)
 	}
-	matrices := make([]Matrix[float32], wanted)
+	matrices := make([]Matrix[float32], wanted) // of memory of Go's: the binding copies what the runtime gave
 	for i := range matrices {
 		tensor, ok := outputs[i].(*ort.Tensor[float32])
 		shape := outputs[i].GetShape()
 		if !ok || len(shape) != 2 {
 			return nil, fmt.Errorf("the model's output %s is no matrix of floats", s.outputs[i])
 		}
-		matrices[i] = Matrix[float32]{Rows: int(shape[0]), Columns: int(shape[1]), Data: slices.Clone(tensor.GetData())}
+		matrices[i] = Matrix[float32]{Rows: int(shape[0]), Columns: int(shape[1]), Data: tensor.GetData()}
 	}
 	return matrices, nil
 }

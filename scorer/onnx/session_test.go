@@ -103,28 +103,39 @@ func TestRunMatrices(t *testing.T) {
 
 	ids := onnx.Matrix[int64]{Rows: 2, Columns: 3, Data: []int64{1, 2, 3, 4, 5, 6}}
 	mask := onnx.Matrix[int64]{Rows: 2, Columns: 3, Data: []int64{1, 1, 1, 1, 0, 0}}
-	sums, err := session.Run(ids, mask)
+	sums, err := session.Run(1, ids, mask)
 	require.NoError(t, err)
-	require.Equal(t, onnx.Matrix[float32]{Rows: 2, Columns: 2, Data: []float32{6, 3, 15, 1}}, sums)
+	require.Equal(t, []onnx.Matrix[float32]{{Rows: 2, Columns: 2, Data: []float32{6, 3, 15, 1}}}, sums)
 
-	_, err = session.Run(ids)
+	_, err = session.Run(1, ids)
 	require.Error(t, err, "one input is missing")
-	_, err = session.Run(onnx.Matrix[int64]{Rows: 3, Columns: 3, Data: ids.Data}, mask)
+	_, err = session.Run(1, onnx.Matrix[int64]{Rows: 3, Columns: 3, Data: ids.Data}, mask)
 	require.ErrorContains(t, err, "input 1", "the data are too short for the shape")
-	_, err = session.RunTexts([]string{"text"})
-	require.Error(t, err)
+	_, err = session.Run(1, onnx.Vector[int64]{1}, mask)
+	require.Error(t, err, "a vector is no matrix")
+	_, err = session.Run(1, onnx.Matrix[int32]{Rows: 2, Columns: 3, Data: make([]int32, 6)}, mask)
+	require.Error(t, err, "the type is another")
 }
 
-func TestRunTextsFromManyGoroutines(t *testing.T) {
+// moods are the inputs of graphs of scorer/testdata for posts of one word each, of these ids.
+func moods(ids ...int32) []onnx.Tensor {
+	return []onnx.Tensor{onnx.Vector[int32]{0}, onnx.Matrix[int32]{Rows: 1, Columns: 1, Data: []int32{0}},
+		onnx.Matrix[int32]{Rows: len(ids), Columns: 1, Data: ids}}
+}
+
+func TestRunFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	session := open(t, "moods.onnx")
 	var workers sync.WaitGroup
 	for worker := range 8 {
 		workers.Go(func() {
-			texts := []string{"good", "bad", "so so", ""}[:1+worker%4]
+			inputs := moods(2, 3, 4, 1)
+			if worker%2 == 1 {
+				inputs = moods(2)
+			}
 			for range 50 {
-				outputs, err := session.RunTexts(texts)
-				if err != nil || len(outputs) != 1 || outputs[0].Rows != len(texts) || outputs[0].Data[2] < 0.9 {
+				outputs, err := session.Run(1, inputs...)
+				if err != nil || len(outputs) != 1 || outputs[0].Rows != len(inputs[2].(onnx.Matrix[int32]).Data) || outputs[0].Data[2] < 0.9 {
 					t.Errorf("worker %d: %v, %v", worker, outputs, err)
 					return
 				}
@@ -132,12 +143,12 @@ func TestRunTextsFromManyGoroutines(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	_, err := session.Run(onnx.Matrix[int64]{Rows: 1, Columns: 1, Data: []int64{1}})
-	require.Error(t, err)
+	_, err := session.Run(1, moods(5)...)
+	require.Error(t, err, "the graph knows no word of this id")
 }
 
 func TestRunRefusesAnOutputThatIsNoMatrixOfFloats(t *testing.T) {
 	t.Parallel()
-	_, err := open(t, "integers.onnx").RunTexts([]string{"good"})
+	_, err := open(t, "integers.onnx").Run(1, moods(2)...)
 	require.ErrorContains(t, err, "probabilities int64[-1 3] is no matrix of floats")
 }

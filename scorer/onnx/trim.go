@@ -11,6 +11,5 @@ static void trim(void) {}
 */
 import "C"
 
-// trim gives back to the system what C has freed. Reading a graph takes more memory than keeping it (the bundled one 110 MiB and 60), which
-// the C library of most Linux systems would else hold for ever.
+// trim gives back to the system what C has freed. Reading a graph takes more memory than keeping it, which the C library of most Linux systems would else hold for ever.
 func trim() { C.trim() }

@@ -12,34 +12,28 @@ sys.path.insert(0, str(HERE.parent / "training"))
 
 import export  # noqa: E402
 
-WORDS = helper.make_tensor_value_info("words", TensorProto.STRING, ["posts"])
-
-
 def output(name, *shape, kind=TensorProto.FLOAT):
     return helper.make_tensor_value_info(name, kind, ["posts", *shape])
 
 
 def counts(g, table):
-    """Sums over a post's words of a row for each: unknown words, then "good", "bad" and "so"."""
-    words = g("StringSplit", "words", delimiter=" ", outputs=2)
-    ids = g("LabelEncoder", words, domain="ai.onnx.ml", keys_strings=["good", "bad", "so", ""], values_int64s=[1, 2, 3, 4],
-            default_int64=0)
-    return g("ReduceSum", g("Gather", np.array(table, np.float32), ids), np.array([1]), keepdims=0)
+    """Sums over a post's words of a row for each: padding, unknown words, then "good", "bad" and "so"."""
+    return g.sum(g("Gather", np.array(table, np.float32), "features"))
 
 
-def finish(g, operator, value, *outputs, file, inputs=WORDS, **attributes):
+def finish(g, operator, value, *outputs, file, **attributes):
     g.nodes.append(helper.make_node(operator, [value], [outputs[0].name], **attributes))
-    g.save(HERE / file, [inputs], list(outputs))
+    g.save(HERE / file, export.inputs(), list(outputs))
 
 
 def main():
     # "good" is positive, "bad" negative, "so" neutral.
-    moods = [[0, 0, 0], [0, 0, 3], [3, 0, 0], [0, 3, 0], [0, 0, 0]]
+    moods = [[0, 0, 0], [0, 0, 0], [0, 0, 3], [3, 0, 0], [0, 3, 0]]
     g = export.Graph()
     finish(g, "Softmax", counts(g, moods), output("probabilities", 3), file="moods.onnx", axis=1)
     # The same with a second output: "bad" is an advert, "so" is news, unknown words a bot's.
     for shares, file in ((4, "kinds.onnx"), (3, "three_kinds.onnx")):
-        kinds = [[0, 0, 4, 0], [4, 0, 0, 0], [0, 4, 0, 0], [0, 0, 0, 4], [0, 0, 0, 0]]
+        kinds = [[0, 0, 0, 0], [0, 0, 4, 0], [4, 0, 0, 0], [0, 4, 0, 0], [0, 0, 0, 4]]
         g = export.Graph()
         spoken = counts(g, [row[:shares] for row in kinds])
         g.nodes.append(helper.make_node("Softmax", [spoken], ["kinds"], axis=1))

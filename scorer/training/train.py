@@ -63,7 +63,7 @@ def main():
         scratch = pathlib.Path(scratch)
         train(options, scratch)
         options.out.mkdir(parents=True, exist_ok=True)
-        for name in ("model.onnx", "config.json", "validation.json"):
+        for name in (export.GRAPH, export.WORDS, export.PAIRS, "config.json", "validation.json"):
             shutil.move(scratch / name, options.out / name)
     report(f"done in {time.time() - start[0]:.0f} s, {time.process_time() - start[1]:.0f} s of processor time")
 
@@ -96,7 +96,7 @@ def train(options, directory):
               for output, heads in HEADS.items()}
     named = np.array([bool(set(row) & set(coins)) for row in held])
     mixes = mix(voices, validation, named)
-    export.build(directory / "model.onnx", ids, net, line, HEADS, mixes)
+    export.build(directory, ids, net, line, HEADS, mixes)
     write_json(directory / "config.json", configuration())
     found = figures.describe(voices, validation, named, mix)
     found["mix"] = {output: {name: [] if value is None else value.round(3).tolist() for name, value in vars(mix).items()}
