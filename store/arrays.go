@@ -54,17 +54,21 @@ func planOf(element uint32, value any) pgtype.EncodePlan {
 		if element == pgtype.TimestamptzOID {
 			return arrayPlan[time.Time]{element, appendMicros}
 		}
+	case []*time.Time:
+		if element == pgtype.TimestamptzOID {
+			return arrayPlan[*time.Time]{element, nullable(appendMicros)}
+		}
 	case []bool:
 		if element == pgtype.BoolOID {
 			return arrayPlan[bool]{element, appendBool}
 		}
 	case []int32:
 		if element == pgtype.Int4OID {
-			return arrayPlan[int32]{element, func(buf []byte, v int32) []byte { return append4(buf, uint32(v)) }}
+			return arrayPlan[int32]{element, appendInt4}
 		}
 	case []int64:
 		if element == pgtype.Int8OID {
-			return arrayPlan[int64]{element, func(buf []byte, v int64) []byte { return append8(buf, uint64(v)) }}
+			return arrayPlan[int64]{element, appendInt8}
 		}
 	case []float32:
 		if element == pgtype.Float4OID {
@@ -76,7 +80,7 @@ func planOf(element uint32, value any) pgtype.EncodePlan {
 		}
 	case []float64:
 		if element == pgtype.Float8OID {
-			return arrayPlan[float64]{element, func(buf []byte, v float64) []byte { return append8(buf, math.Float64bits(v)) }}
+			return arrayPlan[float64]{element, appendFloat8}
 		}
 	}
 	return nil
@@ -94,6 +98,10 @@ func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 	if list == nil {
 		return nil, nil
 	}
+	return p.appendList(buf, list), nil
+}
+
+func (p arrayPlan[T]) appendList(buf []byte, list []T) []byte {
 	dimensions := uint32(1)
 	if len(list) == 0 {
 		dimensions = 0
@@ -103,7 +111,7 @@ func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 	buf = binary.BigEndian.AppendUint32(buf, 0)
 	buf = binary.BigEndian.AppendUint32(buf, p.element)
 	if len(list) == 0 {
-		return buf, nil
+		return buf
 	}
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(list)))
 	buf = binary.BigEndian.AppendUint32(buf, 1)
@@ -111,12 +119,15 @@ func (p arrayPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 		at := len(buf)
 		buf = p.append(buf, v)
 		if len(buf) == at {
-			buf = append(buf, 0xff, 0xff, 0xff, 0xff)
+			buf = append(buf, null...)
 			buf[nulls+3] = 1
 		}
 	}
-	return buf, nil
+	return buf
 }
+
+// null is the length of an element that is NULL.
+const null = "\xff\xff\xff\xff"
 
 // nullable appends nothing for nil, which stands for NULL.
 func nullable[T any](of func([]byte, T) []byte) func([]byte, *T) []byte {
@@ -140,12 +151,26 @@ func appendText(buf []byte, v string) []byte {
 	return append(binary.BigEndian.AppendUint32(buf, uint32(len(v))), v...)
 }
 
+// appendTexts appends a list as one value.
+func appendTexts(buf []byte, v []string) []byte {
+	at := len(buf)
+	buf = arrayPlan[string]{pgtype.TextOID, appendText}.appendList(append(buf, null...), v)
+	binary.BigEndian.PutUint32(buf[at:], uint32(len(buf)-at-4))
+	return buf
+}
+
 func appendBool(buf []byte, v bool) []byte {
 	if v {
 		return append(buf, 0, 0, 0, 1, 1)
 	}
 	return append(buf, 0, 0, 0, 1, 0)
 }
+
+func appendInt4(buf []byte, v int32) []byte { return append4(buf, uint32(v)) }
+
+func appendInt8(buf []byte, v int64) []byte { return append8(buf, uint64(v)) }
+
+func appendFloat8(buf []byte, v float64) []byte { return append8(buf, math.Float64bits(v)) }
 
 func appendFloat4(buf []byte, v float32) []byte { return append4(buf, math.Float32bits(v)) }
 

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"rcas/market"
 )
 
 const (
@@ -33,15 +36,14 @@ const (
 		SELECT time, symbol, source, id, model FROM sentiments
 		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5
 		  AND (terms IS NOT NULL OR earlier_terms IS NOT NULL)`
-	// Whether a post t is one that is stored without its text for a deletion, as in insertTweets.
-	isDeleted = `EXISTS (
-		SELECT FROM deletions d
-		WHERE d.source = t.source AND d.id = ANY (ARRAY[t.id, split_part(t.id, '/', 1) || '/']) AND (d.id = t.id OR d.seen_at >= t.time))`
+	// Which posts are to be stored without their text, nor with their words: their deletion, or their account's, came first.
 	findDeleted = `
-		SELECT t.source, t.id, t.time
-		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) AS t (time, source, id)
-		WHERE ` + isDeleted + `
-		ORDER BY t.time`
+		SELECT t.ord, coalesce(post.seen_at, account.seen_at)
+		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) WITH ORDINALITY AS t (time, source, id, ord)
+		LEFT JOIN deletions AS post ON post.source = t.source AND post.id = t.id
+		LEFT JOIN deletions AS account ON account.source = t.source AND account.id = split_part(t.id, '/', 1) || '/' AND account.seen_at >= t.time
+		WHERE post.seen_at IS NOT NULL OR account.seen_at IS NOT NULL
+		ORDER BY t.ord`
 	forgetTerms = `UPDATE sentiments SET terms = NULL, earlier_terms = NULL
 		WHERE time = $1 AND symbol = $2 AND source = $3 AND id = $4 AND model = $5`
 	byIndex = `t.id > a.id AND t.id < left(a.id, -1) || '0'`
@@ -320,20 +322,31 @@ func (s *Store) forgetGroup(ctx context.Context, source string, group []place, n
 	return forgotten, nil
 }
 
+// deletedAmong tells when the deletion was seen of those posts whose deletion came first, by their places in the lists.
+func deletedAmong(ctx context.Context, tx pgx.Tx, times []time.Time, sources, ids []string) (map[int]time.Time, error) {
+	var some bool // mostly there are none
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM deletions)`).Scan(&some); err != nil || !some {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, findDeleted, pgx.QueryExecModeCacheDescribe, times, sources, ids)
+	if err != nil {
+		return nil, err
+	}
+	deleted := map[int]time.Time{}
+	var ord int
+	var seen time.Time
+	_, err = pgx.ForEachRow(rows, []any{&ord, &seen}, func() error { deleted[ord-1] = seen; return nil })
+	return deleted, err
+}
+
 // forgetWordsOfDeleted removes the words that stand with posts which were stored without their text, for they were scored before their
 // deletion came, and stored after it.
-func (s *Store) forgetWordsOfDeleted(ctx context.Context, times []time.Time, sources, ids []string) error {
-	rows, err := s.pool.Query(ctx, findDeleted, pgx.QueryExecModeCacheDescribe, times, sources, ids)
-	if err != nil {
-		return wrap("look for deletions", err)
+func (s *Store) forgetWordsOfDeleted(ctx context.Context, tweets []*market.Tweet, deleted map[int]time.Time) error {
+	bySource := map[string][]place{}
+	for _, i := range slices.Sorted(maps.Keys(deleted)) {
+		bySource[tweets[i].Source] = append(bySource[tweets[i].Source], place{tweets[i].ID, tweets[i].Time})
 	}
-	deleted := map[string][]place{}
-	var source string
-	var p place
-	if _, err := pgx.ForEachRow(rows, []any{&source, &p.id, &p.time}, func() error { deleted[source] = append(deleted[source], p); return nil }); err != nil {
-		return wrap("look for deletions", err)
-	}
-	for source, group := range deleted {
+	for source, group := range bySource {
 		if err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, unpackAny); err != nil {
 				return err

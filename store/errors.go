@@ -15,6 +15,7 @@ import (
 const (
 	codeReadOnly   = "25006"
 	codeForbidden  = "42501"
+	codeUnique     = "23505"
 	codeNoTable    = "42P01"
 	codeNoDatabase = "3D000"
 	codeDiskFull   = "53100"

@@ -13,41 +13,46 @@ import (
 const bareSentiments = `
 WITH bare AS (
     INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat, author_hash, text_hash, kind, terms)
-    SELECT time, source, id, symbol, $16::text, negative, neutral, positive, positive - negative, skipped, weight, reach, repost, author_hash, text_hash, kind, terms
-    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
-                $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[], $18::text[])
-      AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repost, author_hash, text_hash, kind, terms)
+    SELECT time, source, id, symbol, $18::text, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat, author_hash, text_hash, kind, terms
+    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[], $9::real[], $10::float8[],
+                $11::boolean[], $14::integer[], $15::bigint[], $16::text[], $17::text[])
+      AS t (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repeat, author_hash, text_hash, kind, terms)
     RETURNING time)
-SELECT count(*) FROM bare WHERE time BETWEEN $13 AND $14`
+SELECT count(*) FROM bare WHERE time BETWEEN $12 AND $13`
 
-// Pages inserts scored posts, bare or as the scorer does, and returns how many pages of the database were looked at for that.
+// Pages inserts scored posts, bare or after a search for what is stored beside them, and returns how many pages of the database were looked at for that.
 func (s *Store) Pages(ctx context.Context, model string, bare bool, posts []ScoredPost) (pages int64, err error) {
-	sql := insertSentiments
-	if bare {
-		sql = bareSentiments
-	}
 	rows := sentimentRows(posts)
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if err := takeTurn(ctx, tx, scoreTogether, model); err != nil {
+		if _, err := takeTurn(ctx, tx, scoreTogether, model); err != nil {
 			return err
 		}
-		var text []byte
-		if err := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, rows.args(model)...).Scan(&text); err != nil {
+		pages, err = explainPages(ctx, tx, bareSentiments, rows.args(model)...)
+		if err != nil || bare {
 			return err
 		}
-		var plans []struct {
-			Plan struct {
-				Hit  int64 `json:"Shared Hit Blocks"`
-				Read int64 `json:"Shared Read Blocks"`
-			}
-		}
-		if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
-			return fmt.Errorf("read the plan: %w: %s", err, text)
-		}
-		pages = plans[0].Plan.Hit + plans[0].Plan.Read
-		return nil
+		more, err := explainPages(ctx, tx, findVoices, rows.beside()...)
+		pages += more
+		return err
 	})
 	return pages, err
+}
+
+func explainPages(ctx context.Context, tx pgx.Tx, sql string, args ...any) (int64, error) {
+	var text []byte
+	if err := tx.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
+		return 0, err
+	}
+	var plans []struct {
+		Plan struct {
+			Hit  int64 `json:"Shared Hit Blocks"`
+			Read int64 `json:"Shared Read Blocks"`
+		}
+	}
+	if err := json.Unmarshal(text, &plans); err != nil || len(plans) != 1 {
+		return 0, fmt.Errorf("read the plan: %w: %s", err, text)
+	}
+	return plans[0].Plan.Hit + plans[0].Plan.Read, nil
 }
 
 // AreDropped asks the second question about the day of a post's sentiments: what is asked once the first one found no rows, which others may

@@ -26,59 +26,48 @@ type ScoredPost struct {
 	Terms []string
 }
 
-// A row that another model has scored before keeps what was found then: whether it is a repeat, and that its words are counted. (Where
-// this is the only model, no row can be.) Words are stored with the row that they count with, and count until it turns out to be a repeat; not
-// those of a post whose deletion came first. Otherwise a post is a repeat when the batch alone says so ($11; see repeatsInBatch), when the same
-// text stands in another post of the hour before it, or when three posts of its author about the coin come before it in its hour of UTC. Of posts at
-// the same instant, source and id tell which comes first. Of the author's posts those in the batch and those stored are counted apart, for
-// some may be both; findRepeats finds the rest. $13 and $14 bound the batch in time, so that only its chunks are searched. OFFSET 0 keeps the
-// search of a row's other models from being made twice.
-// Mostly all rows are new: then the last line need not look which are.
+// insertSentiments adds those rows that are not there, and returns which they are. $12 and $13 bound the batch in time.
 const insertSentiments = `
-WITH known AS (
-    SELECT i.*, CASE WHEN (SELECT every(name = $16) FROM models) THEN NULL ELSE
-                    (SELECT s.repeat FROM sentiments s
-                     WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time
-                       AND s.time BETWEEN $13 AND $14 LIMIT 1) END AS known_repeat
-    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[],
-                $9::real[], $10::float8[], $11::boolean[], $12::integer[], $15::bigint[], $17::text[], $18::text[])
-    WITH ORDINALITY AS i (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repeats, author_hash, text_hash,
-                          kind, terms, ord)
-    OFFSET 0
-), judged AS (
-    SELECT k.*, coalesce(k.known_repeat, k.repeats OR EXISTS (
-               SELECT FROM sentiments s
-               WHERE s.text_hash = k.text_hash AND s.time > k.time - INTERVAL '1 hour' AND s.time <= k.time
-                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
-                 AND (s.time, s.source, s.id) < (k.time, k.source, k.id)) OR EXISTS (
-               SELECT FROM sentiments s
-               WHERE s.author_hash = k.author_hash AND s.time >= time_bucket('1 hour', k.time) AND s.time <= k.time
-                 AND s.time BETWEEN $13::timestamptz - INTERVAL '1 hour' AND $14
-                 AND s.symbol = k.symbol AND s.model = $16 AND (s.time, s.source, s.id) < (k.time, k.source, k.id)
-               OFFSET 2)) AS repeat
-    FROM known k
-), added AS (
+WITH added AS (
     INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, skipped, weight, reach, repeat,
                             author_hash, text_hash, kind, terms)
-    SELECT time, source, id, symbol, $16, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
-           author_hash, text_hash, kind,
-           CASE WHEN known_repeat IS NULL AND NOT repeat AND NOT ` + isDeleted + ` THEN terms END
-    FROM judged t ON CONFLICT DO NOTHING
-    RETURNING source, id, symbol, time
+    SELECT time, source, id, symbol, $18, negative, neutral, positive, positive - negative, skipped, weight, reach, repeat,
+           author_hash, text_hash, kind, terms
+    FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::real[], $6::real[], $7::real[], $8::text[], $9::real[], $10::float8[],
+                $11::boolean[], $14::integer[], $15::bigint[], $16::text[], $17::text[])
+      AS i (time, source, id, symbol, negative, neutral, positive, skipped, weight, reach, repeat, author_hash, text_hash, kind, terms)
+    ON CONFLICT DO NOTHING
+    RETURNING time, source, id, symbol
 )
-SELECT ord FROM judged
-WHERE (SELECT count(*) FROM added) = cardinality($1) OR (source, id, symbol, time) IN (SELECT source, id, symbol, time FROM added)`
+SELECT i.ord FROM added AS a
+JOIN unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS i (time, source, id, symbol, ord)
+  ON i.time = a.time AND i.source = a.source AND i.id = a.id AND i.symbol = a.symbol
+WHERE a.time BETWEEN $12 AND $13
+ORDER BY i.ord`
+
+// findKnown finds the rows that another model has scored before. They keep what was found then: whether they are repeats, and that their words
+// are counted.
+const findKnown = `
+SELECT i.ord, (SELECT s.repeat FROM sentiments AS s
+               WHERE s.source = i.source AND s.id = i.id AND s.symbol = i.symbol AND s.time = i.time AND s.time BETWEEN $5 AND $6 LIMIT 1) AS repeat
+FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS i (time, source, id, symbol, ord)`
 
 // Two models that read the same post at the same time would both count its words, so their transactions exclude each other: those of the
 // active model, of which many may run at once, share a lock that all others, and a change of the active model, have for themselves.
 //
-// And for the statement above TimescaleDB would choose among the chunks anew for each of its searches, which takes longer than the search;
-// so they are chosen once when it is planned, with its times known. The lock of posts is for what is deleted meanwhile.
+// And where several statements search for a batch's rows, TimescaleDB would choose among the chunks anew for each search, which takes longer than
+// the search; so they are chosen once when a statement is planned, with its times known. The lock of posts is for what is deleted meanwhile.
+//
+// A transaction that gets the lock of the first one has nobody beside it but those who have not: these look, once they have committed and the
+// first one has, too, for what their rows and others' make repeats of each other (see [Store.markRepeats]). So the first one need not.
 const (
 	scoreTogether = `SELECT pg_advisory_xact_lock_shared(` + scoring + `), ` + alsoScoring
 	scoreAlone    = `SELECT pg_advisory_xact_lock(` + scoring + `), ` + alsoScoring
-	alsoScoring   = `pg_advisory_xact_lock_shared(` + insertingTweets + `), set_config('timescaledb.enable_chunk_append', 'off', true)`
-	scoring       = `hashtextextended('rcas sentiments', 0)`
+	alsoScoring   = `pg_advisory_xact_lock_shared(` + insertingTweets + `), set_config('timescaledb.enable_chunk_append', 'off', true),
+		pg_try_advisory_xact_lock(` + scoringFirst + `)`
+	awaitFirst   = `SELECT pg_advisory_xact_lock_shared(` + scoringFirst + `)`
+	scoring      = `hashtextextended('rcas sentiments', 0)`
+	scoringFirst = `hashtextextended('rcas sentiments, the first', 0)`
 )
 
 // errNotActive says that a model may not score together with others.
@@ -137,8 +126,8 @@ type SentimentsStored struct {
 // one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
 // occur once. Any number may insert at the same time.
 //
-// Which posts are repeats, and so which words count, does not depend on the order in which they arrive: once the rows are committed, those are
-// marked that another one's rows, late or committed meanwhile, make repeats. Of two transactions the one that commits last sees the rows of both. Who was
+// Which posts are repeats, and so which words count, does not depend on the order in which they arrive: what is stored is looked for
+// before, and, where rows are late or others are committed meanwhile, once more after the rows are committed. Of two transactions the one that commits last sees the rows of both. Who was
 // interrupted between the two gets the batch again. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertSentiments(ctx context.Context, model string, posts []ScoredPost) (SentimentsStored, error) {
 	posts, refused, err := s.keepPosts(ctx, model, posts)
@@ -154,11 +143,16 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 	if len(rows.owner) == 0 {
 		return SentimentsStored{}, nil
 	}
-	stored, err := s.insertSentiments(ctx, scoreTogether, model, posts, rows)
-	if errors.Is(err, errNotActive) {
-		stored, err = s.insertSentiments(ctx, scoreAlone, model, posts, rows)
-	}
-	if err == nil {
+	var stored SentimentsStored
+	var sure bool
+	err = s.sentimentsAgain.store(func(fresh bool) (int64, error) {
+		stored, sure, err = s.insertSentiments(ctx, scoreTogether, model, posts, rows, fresh)
+		if errors.Is(err, errNotActive) {
+			stored, sure, err = s.insertSentiments(ctx, scoreAlone, model, posts, rows, fresh)
+		}
+		return stored.Duplicates, err
+	})
+	if err == nil && !sure {
 		err = s.markRepeats(ctx, rows)
 	}
 	if err != nil {
@@ -190,51 +184,124 @@ func (s *Store) keepPosts(ctx context.Context, model string, posts []ScoredPost)
 	return kept, flatten(counts), nil
 }
 
-func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts []ScoredPost, rows *sentimentColumns) (stored SentimentsStored, err error) {
+// insertSentiments stores a batch, of which fresh says that none of it is there. It returns whether it is sure that no row is a repeat but those
+// that are marked.
+func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts []ScoredPost, rows *sentimentColumns, fresh bool) (
+	stored SentimentsStored, sure bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		stored = SentimentsStored{}
-		counts := map[Count]int64{}
-		if err := takeTurn(ctx, tx, turn, model); err != nil {
-			return err
-		}
-		query, err := tx.Query(ctx, insertSentiments, rows.args(model)...)
+		first, err := takeTurn(ctx, tx, turn, model)
 		if err != nil {
 			return err
 		}
-		var ord int64
-		if _, err := pgx.ForEachRow(query, []any{&ord}, func() error {
-			post := &posts[rows.owner[ord-1]]
-			row := post.Sentiments[rows.place[ord-1]]
-			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[ord-1], model
-			stored.Added = append(stored.Added, row)
-			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
-			return nil
-		}); err != nil {
+		unsure, err := rows.prepare(ctx, tx, model)
+		if err != nil {
 			return err
 		}
-		stored.Rows = int64(len(stored.Added))
-		stored.Duplicates = int64(len(rows.owner)) - stored.Rows
+		var added []int
+		if fresh {
+			added, err = rows.all(), s.copyRows(ctx, tx, "sentiments", len(rows.owner), rows.fields(model))
+		} else {
+			added, err = rows.add(ctx, tx, model)
+		}
+		if err != nil {
+			return err
+		}
+		counts := map[Count]int64{}
+		stored = SentimentsStored{Rows: int64(len(added)), Duplicates: int64(len(rows.owner) - len(added)), Added: make([]market.Sentiment, len(added))}
+		for n, i := range added {
+			post := &posts[rows.owner[i]]
+			row := &stored.Added[n]
+			*row = post.Sentiments[rows.place[i]]
+			row.Tweet, row.Symbol, row.Model = post.Tweet, rows.symbol[i], model
+			counts[Count{"scorer", post.Tweet.Source, scoredEvent(row.Skipped), 0}]++
+		}
+		sure = first && !unsure && stored.Duplicates == 0
 		return addCounts(ctx, tx, flatten(counts))
 	})
-	return stored, err
+	return stored, sure, err
 }
 
-// takeTurn waits until a transaction may add rows of the model.
-func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) error {
-	if _, err := tx.Exec(ctx, turn); err != nil || turn == scoreAlone {
-		return err
+// takeTurn waits until a transaction may add rows of the model. It tells whether it is the first of those that do (see scoreTogether).
+func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) (first bool, err error) {
+	if err := tx.QueryRow(ctx, turn).Scan(nil, nil, nil, &first); err != nil || turn == scoreAlone {
+		return first, err
 	}
 	active := false // and stays so as long as the lock is held
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM models WHERE name = $1 AND active)`, model).Scan(&active)
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM models WHERE name = $1 AND active)`, model).Scan(&active)
 	if err == nil && !active {
-		return errNotActive
+		return false, errNotActive
 	}
-	return err
+	return first, err
+}
+
+// prepare tells of the rows what the database knows: which are repeats, and which words are stored: those that count, which are not those of a
+// row that another model has scored before, nor of a post whose deletion came first.
+func (c *sentimentColumns) prepare(ctx context.Context, tx pgx.Tx, model string) (unsure bool, err error) {
+	if unsure, err = c.judge(ctx, tx); err != nil {
+		return false, err
+	}
+	known, err := c.findKnown(ctx, tx, model)
+	if err != nil {
+		return false, err
+	}
+	deleted, err := deletedAmong(ctx, tx, c.time, c.source, c.id)
+	for i := range c.owner {
+		c.terms[i] = c.words[i]
+		if _, gone := deleted[i]; gone || known[i] || c.repeat[i] {
+			c.terms[i] = nil
+		}
+	}
+	return unsure, err
+}
+
+// findKnown finds the rows that another model has scored before, if there is another.
+func (c *sentimentColumns) findKnown(ctx context.Context, tx pgx.Tx, model string) (known map[int]bool, err error) {
+	known = map[int]bool{}
+	var others bool
+	if err := tx.QueryRow(ctx, `SELECT coalesce(NOT every(name = $1), true) FROM models`, model).Scan(&others); err != nil || !others {
+		return known, err
+	}
+	query, err := tx.Query(ctx, findKnown, pgx.QueryExecModeCacheDescribe, c.time, c.source, c.id, c.symbol, c.first, c.last)
+	if err != nil {
+		return nil, err
+	}
+	var ord int
+	var repeat *bool
+	_, err = pgx.ForEachRow(query, []any{&ord, &repeat}, func() error {
+		if repeat != nil {
+			known[ord-1], c.repeat[ord-1] = true, *repeat
+		}
+		return nil
+	})
+	return known, err
+}
+
+// all are the places of all rows.
+func (c *sentimentColumns) all() []int {
+	places := make([]int, len(c.owner))
+	for i := range places {
+		places[i] = i
+	}
+	return places
+}
+
+// add adds the rows that are not there, and returns their places.
+func (c *sentimentColumns) add(ctx context.Context, tx pgx.Tx, model string) (added []int, err error) {
+	query, err := tx.Query(ctx, insertSentiments, c.args(model)...)
+	if err != nil {
+		return nil, err
+	}
+	var ord int
+	_, err = pgx.ForEachRow(query, []any{&ord}, func() error { added = append(added, ord-1); return nil })
+	return added, err
 }
 
 // markRepeats marks the posts that the batch's rows, now committed, make repeats, and those of the batch that others' rows do.
 func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
-	query, err := s.pool.Query(ctx, findRepeats, pgx.QueryExecModeCacheDescribe, distinct(rows.textHash), rows.first, rows.last, rows.authors())
+	if _, err := s.pool.Exec(ctx, awaitFirst); err != nil {
+		return err
+	}
+	query, err := s.pool.Query(ctx, findRepeats, rows.beside()...)
 	if err != nil {
 		return err
 	}
@@ -315,30 +382,46 @@ type sentimentColumns struct {
 	time                        []time.Time
 	source, id, symbol          []string
 	negative, neutral, positive []*float32
-	skipped, kind, terms        []*string
+	skipped, kind               []*string
+	words, terms                []*string // of the post; and those of them that are stored
 	weight                      []float32
 	reach                       []float64
-	repeat, known               []bool // repeat: the batch alone says so; known: the author is
+	repost, known               []bool // known: the author is
+	repeat                      []bool
 	authorHash                  []int32
 	textHash                    []int64
 	first, last                 time.Time
 	owner, place                []int // index of the post that each row belongs to, and of its coin there
 }
 
+// newSentimentColumns has room for so many rows.
+func newSentimentColumns(n int) *sentimentColumns {
+	return &sentimentColumns{
+		time: make([]time.Time, 0, n), source: make([]string, 0, n), id: make([]string, 0, n), symbol: make([]string, 0, n),
+		negative: make([]*float32, 0, n), neutral: make([]*float32, 0, n), positive: make([]*float32, 0, n), skipped: make([]*string, 0, n),
+		kind: make([]*string, 0, n), words: make([]*string, 0, n), terms: make([]*string, n), weight: make([]float32, 0, n),
+		reach: make([]float64, 0, n), repost: make([]bool, 0, n), known: make([]bool, 0, n), repeat: make([]bool, n), authorHash: make([]int32, 0, n),
+		textHash: make([]int64, 0, n), owner: make([]int, 0, n), place: make([]int, 0, n),
+	}
+}
+
 func sentimentRows(posts []ScoredPost) *sentimentColumns {
-	c := &sentimentColumns{}
-	c.repeat = repeatsInBatch(posts)
+	n := 0
+	for i := range posts {
+		n += len(posts[i].Tweet.Symbols)
+	}
+	c := newSentimentColumns(n)
 	for i := range posts {
 		p, t := &posts[i], posts[i].Tweet
-		var terms *string
+		var words *string
 		if len(p.Terms) > 0 {
 			joined := strings.Join(p.Terms, " ")
-			terms = &joined
+			words = &joined
 		}
-		if len(c.owner) == 0 || t.Time.Before(c.first) {
+		if i == 0 || t.Time.Before(c.first) {
 			c.first = t.Time
 		}
-		if len(c.owner) == 0 || t.Time.After(c.last) {
+		if i == 0 || t.Time.After(c.last) {
 			c.last = t.Time
 		}
 		for place, symbol := range t.Symbols {
@@ -351,60 +434,36 @@ func sentimentRows(posts []ScoredPost) *sentimentColumns {
 				c.negative, c.neutral = append(c.negative, nil), append(c.neutral, nil)
 				c.positive, c.skipped = append(c.positive, nil), append(c.skipped, &mood.Skipped)
 			}
-			c.kind, c.terms, c.known = append(c.kind, kindOf(mood)), append(c.terms, terms), append(c.known, t.Author != "")
+			c.kind, c.words, c.known = append(c.kind, kindOf(mood)), append(c.words, words), append(c.known, t.Author != "")
 			c.weight, c.reach = append(c.weight, float32(t.Weight())), append(c.reach, t.Reach())
-			c.authorHash, c.textHash = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash)
+			c.authorHash, c.textHash, c.repost = append(c.authorHash, p.AuthorHash), append(c.textHash, p.TextHash), append(c.repost, t.Repost)
 			c.owner, c.place = append(c.owner, i), append(c.place, place)
 		}
 	}
 	return c
 }
 
-// repeatsInBatch tells of each row of the posts, in their order, whether it is a repeat for what the batch alone says: a repost, the same text
-// as a post of the hour before it, or its author's fourth post or later about the coin in its hour of UTC. Times count to the microsecond, as the
-// database keeps them. Which of two sources comes first at the same instant depends on the database's collation, so there it says nothing.
-func repeatsInBatch(posts []ScoredPost) []bool {
-	type place struct {
-		at     int64 // microseconds
-		source string
-	}
-	type much struct {
-		author int32
-		symbol string
-		hour   int64
-	}
-	const hour = int64(time.Hour / time.Microsecond)
-	order, first, rows := make([]int, len(posts)), make([]int, len(posts)), 0
-	for i := range posts {
-		order[i], first[i] = i, rows
-		rows += len(posts[i].Tweet.Symbols)
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		a, b := posts[i].Tweet, posts[j].Tweet
-		return cmp.Or(cmp.Compare(a.Time.UnixMicro(), b.Time.UnixMicro()), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
-	})
-	repeat, texts, authors := make([]bool, rows), make(map[int64]place, len(posts)), make(map[much]int, rows)
-	for _, i := range order {
-		t := posts[i].Tweet
-		at := t.Time.UnixMicro()
-		before, said := texts[posts[i].TextHash]
-		said = said && at-before.at < hour && (before.at < at || before.source == t.Source)
-		if !said || before.at < at {
-			texts[posts[i].TextHash] = place{at, t.Source}
-		}
-		for n, symbol := range t.Symbols {
-			key := much{posts[i].AuthorHash, symbol, t.Time.Truncate(time.Hour).Unix()}
-			repeat[first[i]+n] = t.Repost || said || authors[key] >= 3
-			authors[key]++
-		}
-	}
-	return repeat
-}
-
-// args are those of insertSentiments, $1 to $18.
+// args are those of insertSentiments.
 func (c *sentimentColumns) args(model string) []any {
 	return []any{pgx.QueryExecModeCacheDescribe, c.time, c.source, c.id, c.symbol, c.negative, c.neutral, c.positive, c.skipped, c.weight, c.reach,
-		c.repeat, c.authorHash, c.first, c.last, c.textHash, model, c.kind, c.terms}
+		c.repeat, c.first, c.last, c.authorHash, c.textHash, c.kind, c.terms, model}
+}
+
+// fields are what insertSentiments stores, too.
+func (c *sentimentColumns) fields(model string) []field {
+	score := func(buf []byte, i int) []byte {
+		if c.negative[i] == nil {
+			return buf
+		}
+		return appendFloat4(buf, *c.positive[i]-*c.negative[i])
+	}
+	return []field{fieldOf("time", c.time, appendMicros), fieldOf("source", c.source, appendText), fieldOf("id", c.id, appendText),
+		fieldOf("symbol", c.symbol, appendText), {"model", func(buf []byte, _ int) []byte { return appendText(buf, model) }},
+		fieldOf("negative", c.negative, nullable(appendFloat4)), fieldOf("neutral", c.neutral, nullable(appendFloat4)),
+		fieldOf("positive", c.positive, nullable(appendFloat4)), {"score", score}, fieldOf("skipped", c.skipped, nullable(appendText)),
+		fieldOf("weight", c.weight, appendFloat4), fieldOf("reach", c.reach, appendFloat8), fieldOf("repeat", c.repeat, appendBool),
+		fieldOf("author_hash", c.authorHash, appendInt4), fieldOf("text_hash", c.textHash, appendInt8),
+		fieldOf("kind", c.kind, nullable(appendText)), fieldOf("terms", c.terms, nullable(appendText))}
 }
 
 func kindOf(s *market.Sentiment) *string {

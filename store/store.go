@@ -41,6 +41,8 @@ type Store struct {
 	url      string
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
+
+	tweetsAgain, sentimentsAgain again
 }
 
 // Open connects to the database, starting the embedded one when no URL is given. It does not migrate.

@@ -20,54 +20,105 @@ type Stored struct {
 	Refused int64
 }
 
-// insertTweets takes symbols as text, separated by the unit separator (U+001F, which no symbol may hold): unnest of a
-// two-dimensional array would flatten it.
+// insertTweets adds those posts that are not there. It takes symbols as text, separated by the unit separator (U+001F, which no symbol may
+// hold): unnest of a two-dimensional array would flatten it.
 const insertTweets = `
 INSERT INTO tweets (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count,
                     favorite_count, received_at, deleted_at)
-SELECT time, t.source, t.id, CASE WHEN deleted IS NULL THEN author ELSE '' END, lang, CASE WHEN deleted IS NULL THEN text ELSE '' END,
-       CASE symbols WHEN '' THEN '{}' ELSE string_to_array(symbols, E'\x1f') END, repost,
-       followers, quote_count, reply_count, retweet_count, favorite_count, received_at, deleted
+SELECT time, source, id, author, lang, text, CASE symbols WHEN '' THEN '{}' ELSE string_to_array(symbols, E'\x1f') END, repost,
+       followers, quote_count, reply_count, retweet_count, favorite_count, received_at, deleted_at
 FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[], $9::bigint[],
-            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::timestamptz[])
+            $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::timestamptz[], $15::timestamptz[])
   AS t (time, source, id, author, lang, text, symbols, repost, followers, quote_count, reply_count, retweet_count, favorite_count,
-        received_at)
-LEFT JOIN deletions AS post ON post.source = t.source AND post.id = t.id
-LEFT JOIN deletions AS account ON account.source = t.source AND account.id = split_part(t.id, '/', 1) || '/' AND account.seen_at >= t.time
-CROSS JOIN LATERAL coalesce(post.seen_at, account.seen_at) AS deleted
+        received_at, deleted_at)
 ON CONFLICT DO NOTHING`
+
+// tweetColumns are posts as the database takes them.
+type tweetColumns struct {
+	time                                          []time.Time
+	source, id, author, lang, text                []string
+	symbols                                       [][]string
+	repost                                        []bool
+	followers, quotes, replies, retweets, favours []int64
+	received                                      []time.Time
+	deleted                                       []*time.Time
+}
+
+func tweetRows(tweets []*market.Tweet) *tweetColumns {
+	n := len(tweets)
+	c := &tweetColumns{time: make([]time.Time, n), source: make([]string, n), id: make([]string, n), author: make([]string, n),
+		lang: make([]string, n), text: make([]string, n), symbols: make([][]string, n), repost: make([]bool, n), followers: make([]int64, n),
+		quotes: make([]int64, n), replies: make([]int64, n), retweets: make([]int64, n), favours: make([]int64, n), received: make([]time.Time, n),
+		deleted: make([]*time.Time, n)}
+	for i, t := range tweets {
+		c.time[i], c.source[i], c.id[i], c.author[i] = t.Time, t.Source, t.ID, t.Author
+		c.lang[i], c.text[i], c.symbols[i], c.repost[i] = t.Lang, t.Text, t.Symbols, t.Repost
+		c.followers[i], c.quotes[i], c.replies[i] = t.Followers, t.QuoteCount, t.ReplyCount
+		c.retweets[i], c.favours[i], c.received[i] = t.RetweetCount, t.FavoriteCount, t.ReceivedAt
+	}
+	return c
+}
+
+// forget leaves out text and author of posts whose deletion came first, given when it was seen.
+func (c *tweetColumns) forget(deleted map[int]time.Time) {
+	for i, seen := range deleted {
+		c.author[i], c.text[i], c.deleted[i] = "", "", &seen
+	}
+}
+
+func (c *tweetColumns) fields() []field {
+	return []field{fieldOf("time", c.time, appendMicros), fieldOf("source", c.source, appendText), fieldOf("id", c.id, appendText),
+		fieldOf("author", c.author, appendText), fieldOf("lang", c.lang, appendText), fieldOf("text", c.text, appendText),
+		fieldOf("symbols", c.symbols, appendTexts), fieldOf("repost", c.repost, appendBool), fieldOf("followers", c.followers, appendInt8),
+		fieldOf("quote_count", c.quotes, appendInt8), fieldOf("reply_count", c.replies, appendInt8),
+		fieldOf("retweet_count", c.retweets, appendInt8), fieldOf("favorite_count", c.favours, appendInt8),
+		fieldOf("received_at", c.received, appendMicros), fieldOf("deleted_at", c.deleted, nullable(appendMicros))}
+}
+
+func (c *tweetColumns) args() []any {
+	symbols := make([]string, len(c.symbols))
+	for i, s := range c.symbols {
+		symbols[i] = strings.Join(s, "\x1f")
+	}
+	return []any{c.time, c.source, c.id, c.author, c.lang, c.text, symbols, c.repost, c.followers, c.quotes, c.replies, c.retweets, c.favours,
+		c.received, c.deleted}
+}
 
 // InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion, or
 // their account's, came first, neither text nor author is stored. Posts of days that are no longer kept are refused and counted.
-func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (Stored, error) {
+func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (stored Stored, err error) {
 	tweets, refused, err := keep(ctx, s, droppedTweets, tweets, func(t *market.Tweet) day { return dayOf(t.Time, "", "", t.Source) })
 	if err != nil {
 		return Stored{}, wrap("store rows", err)
 	}
-	var (
-		time_, received                               []time.Time
-		source, id, author, lang, text, symbols       []string
-		repost                                        []bool
-		followers, quotes, replies, retweets, favours []int64
-	)
-	bySource := map[string]int64{}
 	// Writers that store the same posts, one because they were delivered again, must lock them in the same order, or they wait for each other.
 	tweets = slices.SortedStableFunc(slices.Values(tweets), func(a, b *market.Tweet) int {
 		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
 	})
+	bySource := map[string]int64{}
 	for _, t := range tweets {
-		time_, received = append(time_, t.Time), append(received, t.ReceivedAt)
-		source, id, author = append(source, t.Source), append(id, t.ID), append(author, t.Author)
-		lang, text = append(lang, t.Lang), append(text, t.Text)
-		symbols, repost = append(symbols, strings.Join(t.Symbols, "\x1f")), append(repost, t.Repost)
-		followers, quotes, replies = append(followers, t.Followers), append(quotes, t.QuoteCount), append(replies, t.ReplyCount)
-		retweets, favours = append(retweets, t.RetweetCount), append(favours, t.FavoriteCount)
 		bySource[t.Source]++
 	}
-	stored, err := s.insert(ctx, bySource, refused, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`, insertTweets, "RETURNING source",
-		time_, source, id, author, lang, text, symbols, repost, followers, quotes, replies, retweets, favours, received)
+	rows := tweetRows(tweets)
+	var deleted map[int]time.Time
+	err = s.tweetsAgain.store(func(fresh bool) (int64, error) {
+		stored, err = s.insert(ctx, bySource, refused, func(tx pgx.Tx) (added map[string]int64, err error) {
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared(`+insertingTweets+`)`); err != nil {
+				return nil, err
+			}
+			if deleted, err = deletedAmong(ctx, tx, rows.time, rows.source, rows.id); err != nil {
+				return nil, err
+			}
+			rows.forget(deleted)
+			if fresh {
+				return bySource, s.copyRows(ctx, tx, "tweets", len(tweets), rows.fields())
+			}
+			return countAdded(ctx, tx, insertTweets+" RETURNING source", rows.args()...)
+		})
+		return stored.Duplicates, err
+	})
 	if err == nil {
-		err = s.forgetWordsOfDeleted(ctx, time_, source, id)
+		err = s.forgetWordsOfDeleted(ctx, tweets, deleted)
 	}
 	return stored, err
 }
@@ -146,7 +197,14 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		first, last := slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare)
 		lock, sql, args = fillingPrices, fillPrices, append(args, fill, first.Truncate(time.Minute), last.Truncate(time.Minute).Add(time.Minute))
 	}
-	stored, err := s.insert(ctx, byVenue, refused, lock, sql, "RETURNING venue", args...)
+	stored, err := s.insert(ctx, byVenue, refused, func(tx pgx.Tx) (map[string]int64, error) {
+		if lock != "" {
+			if _, err := tx.Exec(ctx, lock); err != nil {
+				return nil, err
+			}
+		}
+		return countAdded(ctx, tx, sql+" RETURNING venue", args...)
+	})
 	if err != nil || stored.Duplicates == 0 {
 		return stored, err
 	}
@@ -181,28 +239,15 @@ func (s *Store) countDiffering(ctx context.Context, time_ []time.Time, symbol, v
 	return s.AddCounts(ctx, counts)
 }
 
-// insert runs a bulk insert, under a lock where one is given, and the counts of what it did, and of what was refused before, per source, in
-// one transaction.
-func (s *Store) insert(ctx context.Context, given, refused map[string]int64, lock, sql, returning string, args ...any) (Stored, error) {
+// insert adds rows, of which add tells how many of each source were new, and the counts of that, and of what was refused before, per source,
+// in one transaction.
+func (s *Store) insert(ctx context.Context, given, refused map[string]int64, add func(tx pgx.Tx) (added map[string]int64, err error)) (Stored, error) {
 	var stored Stored
 	var counts []Count
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		stored = Stored{}
-		if lock != "" {
-			if _, err := tx.Exec(ctx, lock); err != nil {
-				return err
-			}
-		}
-		// Counting inside the database spares sending a name back for every row.
-		rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+" "+returning+") SELECT source, count(*) FROM added GROUP BY source",
-			append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+		stored, counts = Stored{}, nil
+		added, err := add(tx)
 		if err != nil {
-			return err
-		}
-		added := map[string]int64{}
-		var source string
-		var n int64
-		if _, err := pgx.ForEachRow(rows, []any{&source, &n}, func() error { added[source] = n; return nil }); err != nil {
 			return err
 		}
 		for source, given := range given {
@@ -222,4 +267,18 @@ func (s *Store) insert(ctx context.Context, given, refused map[string]int64, loc
 	}
 	s.tell(counts)
 	return stored, nil
+}
+
+// countAdded runs a statement that returns the source of each row that it adds. Counting inside the database spares sending each.
+func countAdded(ctx context.Context, tx pgx.Tx, sql string, args ...any) (map[string]int64, error) {
+	rows, err := tx.Query(ctx, "WITH added (source) AS ("+sql+") SELECT source, count(*) FROM added GROUP BY source",
+		append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	added := map[string]int64{}
+	var source string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&source, &n}, func() error { added[source] = n; return nil })
+	return added, err
 }
