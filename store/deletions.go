@@ -36,7 +36,7 @@ const (
 		SELECT time, symbol, source, id, model FROM sentiments
 		WHERE source = $1 AND id = ANY($2::text[]) AND time = ANY($3::timestamptz[]) AND time BETWEEN $4 AND $5
 		  AND (terms IS NOT NULL OR earlier_terms IS NOT NULL)`
-	// Which posts are to be stored without their text, nor with their words: their deletion, or their account's, came first.
+	// Which posts are to be stored without their text, and the words that stand with them: their deletion, or their account's, came first.
 	findDeleted = `
 		SELECT t.ord, coalesce(post.seen_at, account.seen_at)
 		FROM unnest($1::timestamptz[], $2::text[], $3::text[]) WITH ORDINALITY AS t (time, source, id, ord)
@@ -340,7 +340,7 @@ func deletedAmong(ctx context.Context, tx pgx.Tx, times []time.Time, sources, id
 }
 
 // forgetWordsOfDeleted removes the words that stand with posts which were stored without their text, for they were scored before their
-// deletion came, and stored after it.
+// deletion came, and stored after it. The posts are in the order of time.
 func (s *Store) forgetWordsOfDeleted(ctx context.Context, tweets []*market.Tweet, deleted map[int]time.Time) error {
 	bySource := map[string][]place{}
 	for _, i := range slices.Sorted(maps.Keys(deleted)) {

@@ -42,7 +42,7 @@ type Store struct {
 	metrics  *telemetry.Metrics
 	log      *slog.Logger
 
-	tweetsAgain, sentimentsAgain again
+	tweetsAgain, sentimentsAgain, pricesAgain again
 }
 
 // Open connects to the database, starting the embedded one when no URL is given. It does not migrate.

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"hash/crc32"
@@ -183,7 +182,8 @@ func TestRepeatsWithinTheHour(t *testing.T) {
 	require.EqualValues(t, 1, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE symbol = 'BTC' AND repeat AND model = 'other'`))
 }
 
-// TestRepeatsDoNotDependOnOrder stores posts in a random order, in batches of all sizes, by four at once.
+// TestRepeatsDoNotDependOnOrder stores posts in a random order, in batches of all sizes, by four at once, some of them twice. Many are of the same
+// minute, and the sources stand in another order by their bytes than in most collations.
 func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
@@ -192,8 +192,10 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	var posts []store.ScoredPost
+	smaller := storetest.Value[string](t, s, `SELECT least('a', 'B')`)
 	for i := range 400 {
 		p := scored(tweet(i, noon.Add(time.Duration(r.IntN(600))*time.Minute)))
+		p.Tweet.Source = []string{"a", "B"}[r.IntN(2)]
 		p.TextHash, p.AuthorHash = int64(r.IntN(60)), int32(r.IntN(12))
 		p.Tweet.Repost = r.IntN(50) == 0
 		posts = append(posts, p)
@@ -202,7 +204,10 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	for _, p := range posts {
 		repeat, before := p.Tweet.Repost, 0
 		for _, o := range posts {
-			earlier := cmp.Or(o.Tweet.Time.Compare(p.Tweet.Time), cmp.Compare(o.Tweet.ID, p.Tweet.ID)) < 0
+			earlier := o.Tweet.Time.Before(p.Tweet.Time)
+			if o.Tweet.Time.Equal(p.Tweet.Time) {
+				earlier = o.Tweet.Source == p.Tweet.Source && o.Tweet.ID < p.Tweet.ID || o.Tweet.Source != p.Tweet.Source && o.Tweet.Source == smaller
+			}
 			repeat = repeat || earlier && o.TextHash == p.TextHash && p.Tweet.Time.Sub(o.Tweet.Time) < time.Hour
 			if earlier && o.AuthorHash == p.AuthorHash && o.Tweet.Time.Truncate(time.Hour).Equal(p.Tweet.Time.Truncate(time.Hour)) {
 				before++
@@ -214,6 +219,9 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	for rest := posts; len(rest) > 0; {
 		n := min(1+r.IntN(40), len(rest))
 		batches, rest = append(batches, rest[:n]), rest[n:]
+	}
+	for range 5 {
+		batches = append(batches, batches[r.IntN(len(batches))])
 	}
 	var workers errgroup.Group
 	const atOnce = 4

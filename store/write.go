@@ -165,6 +165,47 @@ ON CONFLICT DO NOTHING`
 // fillingPrices is the advisory lock of transactions that insert prices of minutes that are over: two of them may mean the same minute.
 const fillingPrices = `SELECT pg_advisory_xact_lock(hashtextextended('rcas prices', 0))`
 
+// priceColumns are trades as the database takes them.
+type priceColumns struct {
+	time                   []time.Time
+	symbol, venue, tradeID []string
+	price, volume          []float64
+	received               []time.Time
+	fill                   []bool
+}
+
+func priceRows(prices []*market.Price) *priceColumns {
+	n := len(prices)
+	c := &priceColumns{time: make([]time.Time, n), symbol: make([]string, n), venue: make([]string, n), tradeID: make([]string, n),
+		price: make([]float64, n), volume: make([]float64, n), received: make([]time.Time, n), fill: make([]bool, n)}
+	for i, p := range prices {
+		c.time[i], c.symbol[i], c.venue[i], c.tradeID[i] = p.Time, p.Symbol, p.Venue, p.TradeID
+		c.price[i], c.volume[i], c.received[i], c.fill[i] = p.Price, p.Volume, p.ReceivedAt, p.Fill
+	}
+	return c
+}
+
+func (c *priceColumns) fields() []field {
+	return []field{fieldOf("time", c.time, appendMicros), fieldOf("symbol", c.symbol, appendText), fieldOf("venue", c.venue, appendText),
+		fieldOf("trade_id", c.tradeID, appendText), fieldOf("price", c.price, appendFloat8), fieldOf("volume", c.volume, appendFloat8),
+		fieldOf("received_at", c.received, appendMicros)}
+}
+
+// args are those of insertPrices.
+func (c *priceColumns) args() []any {
+	return []any{c.time, c.symbol, c.venue, c.tradeID, c.price, c.volume, c.received}
+}
+
+// fillIn runs fillPrices, and returns how many trades of each venue are new.
+func (c *priceColumns) fillIn(ctx context.Context, tx pgx.Tx) (added map[string]int64, err error) {
+	if _, err := tx.Exec(ctx, fillingPrices); err != nil {
+		return nil, err
+	}
+	first, last := slices.MinFunc(c.time, time.Time.Compare), slices.MaxFunc(c.time, time.Time.Compare)
+	return countAdded(ctx, tx, fillPrices+" RETURNING venue",
+		append(c.args(), c.fill, first.Truncate(time.Minute), last.Truncate(time.Minute).Add(time.Minute))...)
+}
+
 // InsertPrices stores trades, with what was counted, in one transaction. Trades stored before change nothing. Trades of days that are no
 // longer kept are refused and counted. Those of a minute that is over (see [market.Price.Fill]) are stored only where the minute has none of
 // the other kind, trades or a bar; the rest counts as there already.
@@ -173,12 +214,6 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 	if err != nil {
 		return Stored{}, wrap("store rows", err)
 	}
-	var (
-		time_, received        []time.Time
-		symbol, venue, tradeID []string
-		price, volume          []float64
-		fill                   []bool
-	)
 	byVenue := map[string]int64{}
 	filling := slices.ContainsFunc(prices, func(p *market.Price) bool { return p.Fill })
 	if !filling { // as posts are; the order of those that fill counts, and they have a lock
@@ -187,28 +222,27 @@ func (s *Store) InsertPrices(ctx context.Context, prices []*market.Price) (Store
 		})
 	}
 	for _, p := range prices {
-		time_, received = append(time_, p.Time), append(received, p.ReceivedAt)
-		symbol, venue, tradeID = append(symbol, p.Symbol), append(venue, p.Venue), append(tradeID, p.TradeID)
-		price, volume, fill = append(price, p.Price), append(volume, p.Volume), append(fill, p.Fill)
 		byVenue[p.Venue]++
 	}
-	lock, sql, args := "", insertPrices, []any{time_, symbol, venue, tradeID, price, volume, received}
+	rows := priceRows(prices)
+	var stored Stored
 	if filling {
-		first, last := slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare)
-		lock, sql, args = fillingPrices, fillPrices, append(args, fill, first.Truncate(time.Minute), last.Truncate(time.Minute).Add(time.Minute))
+		stored, err = s.insert(ctx, byVenue, refused, func(tx pgx.Tx) (map[string]int64, error) { return rows.fillIn(ctx, tx) })
+	} else {
+		err = s.pricesAgain.store(func(fresh bool) (int64, error) {
+			stored, err = s.insert(ctx, byVenue, refused, func(tx pgx.Tx) (map[string]int64, error) {
+				if fresh {
+					return byVenue, s.copyRows(ctx, tx, "prices", len(prices), rows.fields())
+				}
+				return countAdded(ctx, tx, insertPrices+" RETURNING venue", rows.args()...)
+			})
+			return stored.Duplicates, err
+		})
 	}
-	stored, err := s.insert(ctx, byVenue, refused, func(tx pgx.Tx) (map[string]int64, error) {
-		if lock != "" {
-			if _, err := tx.Exec(ctx, lock); err != nil {
-				return nil, err
-			}
-		}
-		return countAdded(ctx, tx, sql+" RETURNING venue", args...)
-	})
 	if err != nil || stored.Duplicates == 0 {
 		return stored, err
 	}
-	return stored, s.countDiffering(ctx, time_, symbol, venue, tradeID, price, volume)
+	return stored, s.countDiffering(ctx, rows)
 }
 
 // EventDiffers counts duplicates of which something else is stored: another price, or another volume.
@@ -222,9 +256,9 @@ WHERE p.time BETWEEN $7::timestamptz AND $8::timestamptz AND (p.price <> t.price
 GROUP BY 1`
 
 // countDiffering counts the trades that are stored with other figures.
-func (s *Store) countDiffering(ctx context.Context, time_ []time.Time, symbol, venue, tradeID []string, price, volume []float64) error {
-	rows, err := s.pool.Query(ctx, differingPrices, time_, symbol, venue, tradeID, price, volume,
-		slices.MinFunc(time_, time.Time.Compare), slices.MaxFunc(time_, time.Time.Compare))
+func (s *Store) countDiffering(ctx context.Context, c *priceColumns) error {
+	rows, err := s.pool.Query(ctx, differingPrices, c.time, c.symbol, c.venue, c.tradeID, c.price, c.volume,
+		slices.MinFunc(c.time, time.Time.Compare), slices.MaxFunc(c.time, time.Time.Compare))
 	if err != nil {
 		return wrap("compare prices", err)
 	}
