@@ -14,8 +14,9 @@ import (
 //
 // The raw rows are looked for first: nearly always there are some, and the first is found at once, by the time that the order asks for. What
 // the windows show while they are behind is computed from the raw rows, each time: only planning that takes longer than the other question.
-// Where the first finds none, the second asks about both in one statement: rows that others commit meanwhile are in both or in neither.
-type rawRows struct{ missing, dropped string }
+// Where there are windows and were no rows, these are looked for again: what the windows show may be rows that others have committed since. In one
+// statement the two could not be told apart: a chunk that others make while it is planned may be in one half of it and not in the other.
+type rawRows struct{ missing, windows string }
 
 const (
 	names     = `FROM unnest($2::text[], $3::text[], $4::text[]) AS d (symbol, model, source) WHERE `
@@ -24,20 +25,20 @@ const (
 )
 
 var (
-	droppedPrices = questions(`SELECT d.symbol, '', d.source `+names+`(SELECT true FROM prices `+rowsOfDay+`AND r.symbol = d.symbol AND r.venue = d.source`+firstRow,
+	droppedPrices = questions(`SELECT d.symbol, '', d.source `, `(SELECT true FROM prices `+rowsOfDay+`AND r.symbol = d.symbol AND r.venue = d.source`+firstRow,
 		`SELECT FROM prices_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.venue = d.source`)
-	droppedSentiments = questions(`SELECT d.symbol, d.model, d.source `+names+`(SELECT true FROM sentiments `+rowsOfDay+
+	droppedSentiments = questions(`SELECT d.symbol, d.model, d.source `, `(SELECT true FROM sentiments `+rowsOfDay+
 		`AND r.symbol = d.symbol AND r.model = d.model AND r.source = d.source`+firstRow,
 		`SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.symbol = d.symbol AND w.model = d.model AND w.source = d.source`)
 	// Posts have no windows of their own; and the scorer may be ahead of the writer.
-	droppedTweets = questions(`SELECT '', '', d.source `+names+`(SELECT true FROM tweets `+rowsOfDay+`AND r.source = d.source`+firstRow+
+	droppedTweets = questions(`SELECT '', '', d.source `, `(SELECT true FROM tweets `+rowsOfDay+`AND r.source = d.source`+firstRow+
 		` AND (SELECT true FROM sentiments `+rowsOfDay+`AND r.source = d.source`+firstRow,
 		`SELECT FROM mood_1d AS w WHERE w.bucket = $1::timestamptz AND w.source = d.source`)
 )
 
-// questions makes the second question of the first one and of one for the windows.
-func questions(missing, windows string) rawRows {
-	return rawRows{missing, missing + ` AND EXISTS (` + windows + `)`}
+// questions makes the two questions of what they return, and of their conditions: that there are no rows, and that there are windows.
+func questions(what, missing, windows string) rawRows {
+	return rawRows{what + names + missing, what + names + `EXISTS (` + windows + `)`}
 }
 
 // EventDropped is counted for rows that are refused because the raw rows of their day are no longer kept.
@@ -66,22 +67,29 @@ func (s *Store) dropped(ctx context.Context, of rawRows, days map[day]bool) (map
 	}
 	gone := map[day]bool{}
 	for start, asked := range ask {
-		missing, err := s.which(ctx, of.missing, start, asked)
+		found, err := s.allOf(ctx, start, asked, of.missing, of.windows, of.missing)
 		if err != nil {
 			return nil, err
 		}
-		if len(missing) == 0 {
-			continue
-		}
-		dropped, err := s.which(ctx, of.dropped, start, missing)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range dropped {
+		for _, d := range found {
 			gone[d] = true
 		}
 	}
 	return gone, nil
+}
+
+// allOf returns for which coins, models and feeds of a day each of the questions, asked one after the other, finds something.
+func (s *Store) allOf(ctx context.Context, start time.Time, asked []day, questions ...string) (found []day, err error) {
+	found = asked
+	for _, question := range questions {
+		if len(found) == 0 {
+			break
+		}
+		if found, err = s.which(ctx, question, start, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // which returns for which coins, models and feeds of a day the question finds something.

@@ -55,10 +55,9 @@ func explainPages(ctx context.Context, tx pgx.Tx, sql string, args ...any) (int6
 	return plans[0].Plan.Hit + plans[0].Plan.Read, nil
 }
 
-// AreDropped asks the second question about the day of a post's sentiments: what is asked once the first one found no rows, which others may
-// have committed since.
+// AreDropped asks about the day of a post's sentiments what is asked once no rows of it were found, which others may have committed since.
 func (s *Store) AreDropped(ctx context.Context, at time.Time, symbol, model, source string) (bool, error) {
 	d := dayOf(at, symbol, model, source)
-	found, err := s.which(ctx, droppedSentiments.dropped, d.start, []day{d})
+	found, err := s.allOf(ctx, d.start, []day{d}, droppedSentiments.windows, droppedSentiments.missing)
 	return len(found) > 0, err
 }

@@ -98,14 +98,14 @@ const markRepeats = `UPDATE sentiments AS s SET repeat = true, repeat_at = now()
 // In a compressed chunk a row is found by its whole key, as constants: with less, TimescaleDB would unpack a batch of every symbol and model.
 const markRepeat = markRepeats + ` WHERE s.time = $1 AND s.symbol = $2 AND s.source = $3 AND s.id = $4 AND s.model = $5 AND NOT s.repeat`
 
-// In other chunks many are found at once: to plan a statement takes longer than to mark its row. Two scorers that mark the same rows must
-// lock them in the same order, that of the arrays, which of all joins only this one keeps.
+// In other chunks many are found at once: to plan a statement takes longer than to mark its row.
 const (
 	markTogether = markRepeats + `
 	FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[]) AS k (time, symbol, source, id, model)
 	WHERE s.time = k.time AND s.symbol = k.symbol AND s.source = k.source AND s.id = k.id AND s.model = k.model
 	  AND s.time BETWEEN $6::timestamptz AND $7::timestamptz AND NOT s.repeat`
-	inOrder = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)`
+	marking = `SELECT pg_advisory_xact_lock(hashtextextended('rcas repeats', 0))`
+	byKey   = `SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('enable_seqscan', 'off', true)`
 )
 
 // rowKey is the key of a row of sentiments.
@@ -139,6 +139,10 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 			return SentimentsStored{}, err
 		}
 	}
+	// As posts are: who stores the same ones must lock them in the same order.
+	posts = slices.SortedStableFunc(slices.Values(posts), func(a, b ScoredPost) int {
+		return cmp.Or(a.Tweet.Time.Compare(b.Tweet.Time), cmp.Compare(a.Tweet.Source, b.Tweet.Source), cmp.Compare(a.Tweet.ID, b.Tweet.ID))
+	})
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
 		return SentimentsStored{}, nil
@@ -324,16 +328,19 @@ func (s *Store) markRepeats(ctx context.Context, rows *sentimentColumns) error {
 		}
 	}
 	for group := range slices.Chunk(open, batchRows) {
-		if err := s.markGroup(ctx, inOrder, func(tx pgx.Tx) error { return markAll(ctx, tx, group) }); err != nil {
+		if err := s.markGroup(ctx, byKey, func(tx pgx.Tx) error { return markAll(ctx, tx, group) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// markGroup marks rows in a transaction, under a setting.
+// markGroup marks rows in a transaction, under a setting. One at a time does: two that mark the same rows might wait for each other.
 func (s *Store) markGroup(ctx context.Context, setting string, mark func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, marking); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, setting); err != nil {
 			return err
 		}
