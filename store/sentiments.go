@@ -140,9 +140,7 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 		}
 	}
 	// As posts are: who stores the same ones must lock them in the same order.
-	posts = slices.SortedStableFunc(slices.Values(posts), func(a, b ScoredPost) int {
-		return cmp.Or(a.Tweet.Time.Compare(b.Tweet.Time), cmp.Compare(a.Tweet.Source, b.Tweet.Source), cmp.Compare(a.Tweet.ID, b.Tweet.ID))
-	})
+	posts = slices.SortedStableFunc(slices.Values(posts), func(a, b ScoredPost) int { return compareTweets(a.Tweet, b.Tweet) })
 	rows := sentimentRows(posts)
 	if len(rows.owner) == 0 {
 		return SentimentsStored{}, nil

@@ -84,6 +84,11 @@ func (c *tweetColumns) args() []any {
 		c.received, c.deleted}
 }
 
+// compareTweets is the order of posts by their key.
+func compareTweets(a, b *market.Tweet) int {
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
+}
+
 // InsertTweets stores posts, with what was counted, in one transaction. Posts stored before change nothing; of posts whose deletion, or
 // their account's, came first, neither text nor author is stored. Posts of days that are no longer kept are refused and counted.
 func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (stored Stored, err error) {
@@ -92,9 +97,7 @@ func (s *Store) InsertTweets(ctx context.Context, tweets []*market.Tweet) (store
 		return Stored{}, wrap("store rows", err)
 	}
 	// Writers that store the same posts, one because they were delivered again, must lock them in the same order, or they wait for each other.
-	tweets = slices.SortedStableFunc(slices.Values(tweets), func(a, b *market.Tweet) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID))
-	})
+	tweets = slices.SortedStableFunc(slices.Values(tweets), compareTweets)
 	bySource := map[string]int64{}
 	for _, t := range tweets {
 		bySource[t.Source]++
