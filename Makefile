@@ -63,7 +63,7 @@ $(RIVALS)/telegraf:
 		github.com/influxdata/telegraf/cmd/telegraf@$(TELEGRAF)
 
 bench: build need-node $(RIVALS)/vader $(RIVALS)/telegraf ## measure the whole road, its parts and what others need for them, on 612,288 comments
-	@$(BIN) bench --compare $(RIVALS) --backlog 10m $(BENCH)
+	@$(BIN) bench --compare $(RIVALS) --backlog 1h $(BENCH)
 
 model: ## train the bundled model again: make model LABELS=DIR
 	@test -n "$(LABELS)" || { echo "say where the labelled texts are: make model LABELS=DIR"; exit 1; }

@@ -20,18 +20,9 @@ type History struct {
 	Seed int64
 }
 
-// Full is the history that the public functions are measured on.
-func Full() History {
-	return History{Prices: 50_000_000, Sentiments: 10_000_000, Days: 30, Symbols: 10, Seed: 1,
-		End: time.Date(2024, 7, 1, 0, 0, 0, 0, time.UTC)}
-}
-
-// Tenth is Full with a tenth of the rows, spread over the same time and symbols.
-func Tenth() History {
-	h := Full()
-	h.Prices /= 10
-	h.Sentiments /= 10
-	return h
+// Month is the history that the public functions are measured on: so many rows, five trades for each sentiment, over 30 days of 10 coins.
+func Month(rows int64) History {
+	return History{Prices: rows / 6 * 5, Sentiments: rows / 6, Days: 30, Symbols: 10, Seed: 1, End: time.Date(2024, 7, 1, 0, 0, 0, 0, time.UTC)}
 }
 
 // Symbol is the name of the i-th coin of a history.
