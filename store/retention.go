@@ -30,7 +30,7 @@ const (
 func (k Keep) Validate() error {
 	check := func(what string, d, least time.Duration) error {
 		if d != 0 && d != Forever && d < least {
-			return fmt.Errorf("%s are to be kept for %s, but late rows correct windows for longer; keep them for %d days or more", what, d, least/(24*time.Hour))
+			return fmt.Errorf("%s are to be kept for %d days, but late rows correct windows for longer; keep them for %d days or more", what, d/(24*time.Hour), least/(24*time.Hour))
 		}
 		return nil
 	}
