@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"rcas/market/lexicon"
 )
 
 // Matcher tells which coins a text speaks of. It is read-only once made and safe for concurrent use.
@@ -14,12 +16,10 @@ import (
 type Matcher struct {
 	symbols []string
 	// words numbers the words of all terms, in lower case, from 1. vocabulary is indexed by that number.
-	words      map[string]int32
+	words      *lexicon.Lexicon
 	vocabulary []vocable
 	// number stands for every number that is no term's own.
 	number int32
-	// sieve is a quick no to most unknown words.
-	sieve wordSieve
 	// edges is a trie over words: node and word to next node. Node 0 is the root, whose edges are in roots, by word. nodes
 	// holds what ends there.
 	edges map[edge]int32
@@ -67,7 +67,7 @@ var (
 func NewMatcher(assets []Asset) *Matcher {
 	assets = slices.Clone(assets)
 	slices.SortStableFunc(assets, func(a, b Asset) int { return strings.Compare(a.Symbol, b.Symbol) })
-	m := &Matcher{words: map[string]int32{}, vocabulary: []vocable{{-1, -1}}, edges: map[edge]int32{}, nodes: make([]node, 1)}
+	m := &Matcher{words: lexicon.New(), vocabulary: []vocable{{-1, -1}}, edges: map[edge]int32{}, nodes: make([]node, 1)}
 	m.number = m.word("0")
 	for i := range assets {
 		m.symbols = append(m.symbols, assets[i].Symbol)
@@ -174,17 +174,15 @@ func (m *Matcher) addTerm(phrase string, t term) {
 // word returns the number of a word, which it makes known. Words too long to be found are all number 0.
 func (m *Matcher) word(s string) int32 {
 	w := wordScanner{text: s}
-	first, ok := w.next()
-	if !ok || first.lower == 0 || first.end-first.start != len(s) {
+	if !w.next() || w.filled == 0 || w.end-w.start != len(s) {
 		return 0
 	}
-	lower := string(w.lower[:first.lower])
-	id, known := m.words[lower]
-	if !known {
+	lower := w.lower[:w.filled]
+	id := int32(m.words.Get(lower))
+	if id == 0 {
 		id = int32(len(m.vocabulary))
-		m.words[lower] = id
+		m.words.Set(string(lower), uint32(id))
 		m.vocabulary = append(m.vocabulary, vocable{-1, -1})
-		m.sieve.add(lower)
 	}
 	return id
 }
@@ -257,6 +255,9 @@ func (m *Matcher) Mentions(text string) []Mention {
 	var mentions []Mention
 	for _, s := range r.spans {
 		if s.term == nil || r.decides(s.term, company) {
+			if mentions == nil {
+				mentions = make([]Mention, 0, len(r.spans))
+			}
 			mentions = append(mentions, Mention{s.start, s.end, m.symbols[s.asset]})
 		}
 	}
@@ -297,26 +298,23 @@ func (r *reading) note(text string, tokens []token, asset int32, undecided *term
 // tokens cuts the text and looks its words up.
 func (m *Matcher) tokens(text string, tokens []token, r *reading) []token {
 	s, end := wordScanner{text: text}, -1
-	for {
-		w, ok := s.next()
-		if !ok {
-			return tokens
-		}
-		id := m.lookup(s.lower[:w.lower])
-		if id == 0 && w.end-w.start > 1 {
+	for s.next() {
+		id := m.lookup(s.lower[:s.filled])
+		if id == 0 && s.end-s.start > 1 {
 			switch {
-			case w.hasLower:
+			case s.hasLower:
 				r.lower++
-			case w.hasUpper:
+			case s.hasUpper:
 				r.upper++
 			}
 		}
 		tokens = append(tokens, token{
-			start: int32(w.start), end: int32(w.end), word: id, sigil: w.sigil, spaced: w.spaced,
-			joined: id != 0 && end >= 0 && isJoint(text[end:w.start]),
+			start: int32(s.start), end: int32(s.end), word: id, sigil: s.sigil, spaced: s.spaced,
+			joined: id != 0 && end >= 0 && isJoint(text[end:s.start]),
 		})
-		end = w.end
+		end = s.end
 	}
+	return tokens
 }
 
 // isJoint tells whether the text between two words leaves them one phrase.
@@ -336,10 +334,8 @@ func (m *Matcher) lookup(lower []byte) int32 {
 	if len(lower) == 0 {
 		return 0
 	}
-	if m.sieve.mayHold(lower) {
-		if id := m.words[string(lower)]; id != 0 {
-			return id
-		}
+	if id := m.words.Get(lower); id != 0 {
+		return int32(id)
 	}
 	if lower[0] > '9' {
 		return 0

@@ -294,16 +294,11 @@ func FuzzMatcher(f *testing.F) {
 		}
 		require.Equal(t, symbols, slices.Sorted(maps.Keys(named)), "each coin is named somewhere, and no other")
 		s := wordScanner{text: text}
-		for last := 0; ; {
-			w, ok := s.next()
-			if !ok {
-				break
-			}
-			require.True(t, last <= w.start && w.start < w.end && w.end <= len(text))
+		for last := 0; s.next(); last = s.end {
+			require.True(t, last <= s.start && s.start < s.end && s.end <= len(text))
 			if utf8.ValidString(text) {
-				require.True(t, utf8.ValidString(text[w.start:w.end]))
+				require.True(t, utf8.ValidString(text[s.start:s.end]))
 			}
-			last = w.end
 		}
 	})
 }

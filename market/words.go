@@ -12,6 +12,8 @@ import (
 type wordScanner struct {
 	text string
 	at   int
+	// word is the current one.
+	word
 	// lower holds the current word in lower case, cut at its capacity.
 	lower [maxWordBytes]byte
 }
@@ -20,8 +22,8 @@ type wordScanner struct {
 type word struct {
 	// start and end are byte offsets in the text, without the sigil.
 	start, end int
-	// lower is how many bytes of the scanner's buffer the word fills; 0 where it is longer than any known word.
-	lower int
+	// filled is how many bytes of the scanner's buffer the word fills; 0 where it is longer than any known word.
+	filled int
 	// sigil is '$' or '#' where the word is a cashtag or hashtag, else 0.
 	sigil byte
 	// spaced tells that a space stands between sigil and word, as in scraped texts.
@@ -39,53 +41,55 @@ const (
 	maxDomainBytes = 253
 )
 
-// next returns the next word, or false at the end of the text.
-func (s *wordScanner) next() (word, bool) {
+// next moves to the next word, and tells whether there is one.
+func (s *wordScanner) next() bool {
 	for s.at < len(s.text) {
 		c := s.text[s.at]
-		switch {
-		case isAlnum(c):
-			if w, ok := s.word(0, false); ok {
-				return w, true
-			}
-		case c == '$' || c == '#':
+		switch class := classes[c]; {
+		case class == 0:
 			s.at++
-			if w, ok := s.tag(c); ok {
-				return w, true
+		case class&alnum != 0:
+			if s.read(0, false) {
+				return true
+			}
+		case class == beyondASCII:
+			if s.nonASCII() {
+				return true
 			}
 		case c == '@':
 			s.at++
 			s.skipHandle()
-		case c < utf8.RuneSelf:
-			s.at++
 		default:
-			if w, ok := s.nonASCII(); ok {
-				return w, true
+			s.at++
+			if s.tag(c) {
+				return true
 			}
 		}
 	}
-	return word{}, false
+	return false
 }
 
 // tag reads the word behind a sigil, or nothing where the sigil stands alone or before a compound like #btc_news, whose parts
 // are then plain words.
-func (s *wordScanner) tag(sigil byte) (word, bool) {
+func (s *wordScanner) tag(sigil byte) bool {
 	from, spaced := s.at, false
 	if from+1 < len(s.text) && s.text[from] == ' ' && isLetter(s.text[from+1]) && !s.amountBefore(from-1) {
 		from, spaced = from+1, true
 	}
 	if from >= len(s.text) || s.text[from] < utf8.RuneSelf && !isAlnum(s.text[from]) {
-		return word{}, false
+		return false
 	}
 	if r, _ := utf8.DecodeRuneInString(s.text[from:]); scriptOf(r) == noScript {
-		return word{}, false
+		return false
 	}
 	s.at = from
-	w, ok := s.word(sigil, spaced)
-	if ok && s.at < len(s.text) && s.text[s.at] == '_' {
-		w.sigil, w.spaced = 0, false
+	if !s.read(sigil, spaced) {
+		return false
 	}
-	return w, ok
+	if s.at < len(s.text) && s.text[s.at] == '_' {
+		s.sigil, s.spaced = 0, false
+	}
+	return true
 }
 
 // amountBefore tells whether a number stands before the place: in "5 $ one day" the sigil belongs to it.
@@ -97,7 +101,7 @@ func (s *wordScanner) amountBefore(at int) bool {
 }
 
 // nonASCII handles a rune above 0x7F: the start of a word, a full-width sigil, or something between words.
-func (s *wordScanner) nonASCII() (word, bool) {
+func (s *wordScanner) nonASCII() bool {
 	r, size := utf8.DecodeRuneInString(s.text[s.at:])
 	switch {
 	case r == '＄', r == '﹩':
@@ -107,69 +111,91 @@ func (s *wordScanner) nonASCII() (word, bool) {
 		s.at += size
 		return s.tag('#')
 	case scriptOf(r) != noScript:
-		return s.word(0, false)
+		return s.read(0, false)
 	}
 	s.at += size
-	return word{}, false
+	return false
 }
 
-// word reads the word at the current place; false where it turns out to be (the start of) an address, which is skipped.
-func (s *wordScanner) word(sigil byte, spaced bool) (word, bool) {
-	w := word{start: s.at, sigil: sigil, spaced: spaced}
-	n := 0
-	var script script
-	i := s.at
-	for i < len(s.text) {
-		c := s.text[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s.text[i:])
-			is := scriptOf(r)
-			if is == noScript || script != noScript && is != anyScript && is != script {
-				break
-			}
-			if is != anyScript {
-				script = is
-			}
-			low := unicode.ToLower(r)
-			w.hasUpper = w.hasUpper || low != r
-			w.hasLower = w.hasLower || unicode.IsLower(r)
-			if n <= maxWordBytes-utf8.UTFMax {
-				n += utf8.EncodeRune(s.lower[n:], low)
-			} else {
-				n = maxWordBytes + 1
-			}
-			i += size
-			continue
-		}
-		if !isAlnum(c) || script > alphabetic {
+// read reads the word at the current place; false where it turns out to be (the start of) an address, which is skipped.
+func (s *wordScanner) read(sigil byte, spaced bool) bool {
+	s.word = word{start: s.at, sigil: sigil, spaced: spaced}
+	s.readASCII()
+	if s.at < len(s.text) && s.text[s.at] >= utf8.RuneSelf {
+		s.readRunes()
+	}
+	s.end = s.at
+	if s.filled > maxWordBytes {
+		s.filled = 0
+	}
+	return sigil != 0 || !s.skipAddress()
+}
+
+// readASCII reads the ASCII letters and digits ahead.
+func (s *wordScanner) readASCII() {
+	text, filled, seen := s.text[s.at:], s.filled, uint8(0)
+	i := 0
+	for ; i < len(text); i++ {
+		class := classes[text[i]]
+		if class&alnum == 0 {
 			break
 		}
-		script = alphabetic
-		switch {
-		case c >= 'a':
-			w.hasLower = true
-		case c >= 'A':
-			w.hasUpper = true
-			c |= 0x20
+		seen |= class
+		if filled < maxWordBytes {
+			s.lower[filled] = text[i] | class&capital
 		}
-		if n < maxWordBytes {
-			s.lower[n] = c
-			n++
-		} else {
-			n = maxWordBytes + 1
-		}
-		i++
+		filled++
 	}
-	w.end, s.at = i, i
-	if n <= maxWordBytes {
-		w.lower = n
-	}
-	return w, sigil != 0 || !s.skipAddress(w)
+	s.at, s.filled = s.at+i, filled
+	s.hasUpper = s.hasUpper || seen&capital != 0
+	s.hasLower = s.hasLower || seen&small != 0
 }
 
-// skipAddress skips the rest of a web or mail address that begins with the word w, and tells whether it was one.
-func (s *wordScanner) skipAddress(w word) bool {
-	rest := s.text[w.end:]
+// readRunes reads the rest of a word from its first rune above 0x7F on.
+func (s *wordScanner) readRunes() {
+	var script script
+	if s.at > s.start {
+		script = alphabetic
+	}
+	for s.at < len(s.text) {
+		if s.text[s.at] < utf8.RuneSelf {
+			from := s.at
+			if script <= alphabetic {
+				s.readASCII()
+			}
+			if s.at == from {
+				return
+			}
+			script = alphabetic
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s.text[s.at:])
+		is := scriptOf(r)
+		if is == noScript || script != noScript && is != anyScript && is != script {
+			return
+		}
+		if is != anyScript {
+			script = is
+		}
+		s.readRune(r)
+		s.at += size
+	}
+}
+
+func (s *wordScanner) readRune(r rune) {
+	low := unicode.ToLower(r)
+	s.hasUpper = s.hasUpper || low != r
+	s.hasLower = s.hasLower || unicode.IsLower(r)
+	if s.filled <= maxWordBytes-utf8.UTFMax {
+		s.filled += utf8.EncodeRune(s.lower[s.filled:], low)
+	} else {
+		s.filled = maxWordBytes + 1
+	}
+}
+
+// skipAddress skips the rest of a web or mail address that begins with the current word, and tells whether it was one.
+func (s *wordScanner) skipAddress() bool {
+	rest := s.text[s.end:]
 	if rest == "" {
 		return false
 	}
@@ -188,14 +214,14 @@ func (s *wordScanner) skipAddress(w word) bool {
 		s.skipCutOff()
 		return true
 	case '.', '-', '@':
-		if !isAddress(s.text[w.start:]) {
+		if !isAddress(s.text[s.start:]) {
 			return false
 		}
 		s.skipChunk()
 		return true
 	case '/':
 		// Reddit's way of naming a user: u/name.
-		if name := s.text[w.start:w.end]; name != "u" && name != "user" {
+		if name := s.text[s.start:s.end]; name != "u" && name != "user" {
 			return false
 		}
 		s.at++
@@ -276,9 +302,38 @@ func isTopLevel(label string) bool {
 	return false
 }
 
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+// What a byte can be in a text; anything else, as spaces and most punctuation, is zero.
+const (
+	digit = 1 << iota
+	sign  // of a tag or a user
+	beyondASCII
+	small
+	_
+	capital // which is also what makes the byte a small letter
+	alnum   = digit | small | capital
+)
 
-func isAlnum(c byte) bool { return isLetter(c) || c >= '0' && c <= '9' }
+var classes = func() (classes [256]uint8) {
+	for c := range classes {
+		switch {
+		case c >= '0' && c <= '9':
+			classes[c] = digit
+		case c >= 'a' && c <= 'z':
+			classes[c] = small
+		case c >= 'A' && c <= 'Z':
+			classes[c] = capital
+		case c == '$' || c == '#' || c == '@':
+			classes[c] = sign
+		case c >= utf8.RuneSelf:
+			classes[c] = beyondASCII
+		}
+	}
+	return classes
+}()
+
+func isLetter(c byte) bool { return classes[c]&(small|capital) != 0 }
+
+func isAlnum(c byte) bool { return classes[c]&alnum != 0 }
 
 // script groups runes for cutting words: a change from one to another ends a word.
 type script uint8
@@ -326,30 +381,8 @@ func scriptOf(r rune) script {
 func termWords(term string) []string {
 	var words []string
 	s := wordScanner{text: term}
-	for {
-		w, ok := s.next()
-		if !ok {
-			return words
-		}
-		words = append(words, term[w.start:w.end])
+	for s.next() {
+		words = append(words, term[s.start:s.end])
 	}
-}
-
-// wordSieve is a set of words that may take a word in that was never added, at a small cost in doubt and none in memory
-// that matters: most words of a text are no known ones, and it says so faster than a map.
-type wordSieve [1 << 8]uint64
-
-func sieveBit[T string | []byte](w T) (index uint32, bit uint64) {
-	h := uint32(w[0])*0x9E3779B1 ^ uint32(w[len(w)-1])*0x85EBCA6B ^ uint32(w[len(w)/2])*0xC2B2AE35 ^ uint32(len(w))*0x27D4EB2F
-	return h >> 24, 1 << (h >> 18 & 63)
-}
-
-func (s *wordSieve) add(word string) {
-	index, bit := sieveBit(word)
-	s[index] |= bit
-}
-
-func (s *wordSieve) mayHold(word []byte) bool {
-	index, bit := sieveBit(word)
-	return s[index]&bit != 0
+	return words
 }
