@@ -91,12 +91,10 @@ func (f *templater) read(text string, coins []market.Mention) {
 
 // ascii takes in what most texts are made of.
 func (f *templater) ascii(c byte) {
-	switch {
-	case 'a' <= c && c <= 'z':
-		f.word = append(f.word, c)
-	case 'A' <= c && c <= 'Z':
-		f.word = append(f.word, c|0x20)
-	case '0' <= c && c <= '9':
+	switch class := classes[c]; {
+	case class&letter != 0:
+		f.word = append(f.word, c|class&capital)
+	case class == digit:
 		f.number = true
 	case c == '\'':
 	default:
@@ -106,14 +104,15 @@ func (f *templater) ascii(c byte) {
 
 // skip returns the length of the field that text begins with where it is a link, a name or a cashtag, and 0 otherwise.
 func (f *templater) skip(text string) int {
-	end := 0
+	end, seen := 0, uint8(0)
 	for end < len(text) && !isSpace(text[end]) {
+		seen |= classes[text[end]]
 		end++
 	}
 	switch field := text[:end]; {
 	case field == "":
 		return 0
-	case isLink(field):
+	case (seen&slashed != 0 || field[0] == 'w') && isLink(field):
 		f.linked = true
 	case field[0] != '@' && field[0] != '$':
 		return 0
@@ -134,8 +133,6 @@ func (f *templater) end() {
 	}
 	f.word, f.number = f.word[:0], false
 }
-
-func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // withoutCutWord leaves out the word that "…" cuts off at the end of a text.
 func withoutCutWord(text string) string {

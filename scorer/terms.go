@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"rcas/market"
+	"rcas/market/lexicon"
 )
 
 //go:embed stopwords.txt
@@ -20,14 +21,14 @@ const maxTerms = 64
 const longestTerm = 40
 
 // Terms finds the words of a post that are worth counting.
-type Terms struct{ stop map[string]bool }
+type Terms struct{ stop *lexicon.Lexicon }
 
 // NewTerms returns a finder that leaves out the stop words of the commoner languages and the furniture of social media.
 func NewTerms() *Terms {
-	stop := map[string]bool{}
+	stop := lexicon.New()
 	for line := range strings.Lines(stopWordsFile) {
 		if word := strings.TrimSpace(line); word != "" && word[0] != '#' {
-			stop[word] = true
+			stop.Set(word, 1)
 		}
 	}
 	return &Terms{stop: stop}
@@ -64,66 +65,71 @@ func (t *Terms) Of(text string) []string {
 func nextField(text string) (field string, ascii, slash bool) {
 	ascii = true
 	for at := 0; at < len(text); {
-		c := text[at]
-		if c >= utf8.RuneSelf {
+		switch class := classes[text[at]]; {
+		case class&(space|slashed|beyondASCII) == 0:
+			at++
+		case class == slashed:
+			slash = true
+			at++
+		case class == space:
+			return text[:at], ascii, slash
+		default:
 			r, size := utf8.DecodeRuneInString(text[at:])
 			if unicode.IsSpace(r) {
 				return text[:at], ascii, slash
 			}
 			ascii = false
 			at += size
-			continue
 		}
-		if isSpace(c) {
-			return text[:at], ascii, slash
-		}
-		slash = slash || c == '/'
-		at++
 	}
 	return text, ascii, slash
 }
 
 // ofASCII adds the words of a field of ASCII, which most are, without a copy of those in lower case.
 func (t *Terms) ofASCII(terms []string, field string) []string {
-	var lower [longestTerm + len("'s")]byte
 	for at := 0; at < len(field) && len(terms) < maxTerms; {
-		if !isTermByte(field[at]) {
+		if classes[field[at]]&(letter|digit) == 0 {
 			at++
 			continue
 		}
-		start := at
-		for at < len(field) && isTermByte(field[at]) {
-			at++
-		}
-		word := strings.Trim(field[start:at], "'-")
-		if len(word) > len(lower) {
-			continue
-		}
-		letters, capitals := 0, 0
-		for i := range len(word) {
-			c := word[i]
-			if c|0x20 >= 'a' && c|0x20 <= 'z' {
-				letters++
-				if c < 'a' {
-					capitals++
-					c |= 0x20
-				}
+		start, letters, seen := at, 0, uint8(0)
+		for ; at < len(field); at++ {
+			class := classes[field[at]]
+			if class&(letter|digit|joint) == 0 {
+				break
 			}
-			lower[i] = c
+			letters += int(class & letter)
+			seen |= class
 		}
-		if n := len(word) - len("'s"); n >= 0 && string(lower[n:len(word)]) == "'s" {
-			if word[n+1] == 'S' {
-				capitals--
-			}
+		word := field[start:at]
+		for classes[word[len(word)-1]] == joint {
+			word = word[:len(word)-1]
+		}
+		if n := len(word) - len("'s"); n > 0 && word[n] == '\'' && word[n+1]|0x20 == 's' {
 			word, letters = word[:n], letters-1
 		}
-		if len(word) > longestTerm || letters < 2 || t.stop[string(lower[:len(word)])] || has(terms, lower[:len(word)]) {
-			continue
+		if letters >= 2 && len(word) <= longestTerm {
+			terms = t.add(terms, word, seen&capital != 0)
 		}
-		if capitals > 0 {
-			word = string(lower[:len(word)])
+	}
+	return terms
+}
+
+// add adds a word of ASCII that is worth it, in lower case.
+func (t *Terms) add(terms []string, word string, capitals bool) []string {
+	if !capitals {
+		if t.stop.Get([]byte(word)) == 0 && !slices.Contains(terms, word) {
+			terms = append(terms, word)
 		}
-		terms = append(terms, word)
+		return terms
+	}
+	var space [longestTerm]byte
+	lower := space[:len(word)]
+	for i := range lower {
+		lower[i] = word[i] | classes[word[i]]&capital
+	}
+	if t.stop.Get(lower) == 0 && !has(terms, lower) {
+		terms = append(terms, string(lower))
 	}
 	return terms
 }
@@ -138,17 +144,12 @@ func has(terms []string, word []byte) bool {
 	return false
 }
 
-// isTermByte tells of the ASCII characters that words are made of.
-func isTermByte(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '\'' || c == '-'
-}
-
 // ofAny adds the words of any field.
 func (t *Terms) ofAny(terms []string, field string) []string {
 	for word := range strings.FieldsFuncSeq(strings.ToLower(field), notInWord) {
 		word = strings.Trim(word, "'’-")
 		word = strings.TrimSuffix(strings.TrimSuffix(word, "'s"), "’s")
-		if len(word) > longestTerm || letters(word) < 2 || t.stop[word] || slices.Contains(terms, word) {
+		if len(word) > longestTerm || letters(word) < 2 || t.stop.Get([]byte(word)) != 0 || slices.Contains(terms, word) {
 			continue
 		}
 		if terms = append(terms, word); len(terms) == maxTerms {
