@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io/fs"
 	"math/bits"
 	"strings"
+
+	"rcas/market/lexicon"
 )
 
 // The ids that every vocabulary begins with, as in scorer/training.
@@ -31,7 +32,6 @@ const (
 // each other.
 type vocabulary struct {
 	text  string // the words, each with a newline after it
-	seed  maphash.Seed
 	words []wordSlot
 	pairs []uint64 // the ids of two words and the pair's, in 64 bits
 	// sizes count the ids of words, with padding and the unknown word, and those of pairs.
@@ -48,7 +48,7 @@ func readVocabulary(files fs.FS) (*vocabulary, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &vocabulary{seed: maphash.MakeSeed(), text: words}
+	v := &vocabulary{text: words}
 	n := strings.Count(words, "\n")
 	if n > mostWordsKnown {
 		return nil, fmt.Errorf("%s has %d words; at most %d can be used", wordsFile, n, mostWordsKnown)
@@ -114,7 +114,7 @@ func readLines(files fs.FS, name string) (string, error) {
 // slot is where the word is, or would be.
 func (v *vocabulary) slot(word []byte) *wordSlot {
 	mask := uint64(len(v.words) - 1)
-	for i := maphash.Bytes(v.seed, word) & mask; ; i = (i + 1) & mask {
+	for i := lexicon.Hash(word) & mask; ; i = (i + 1) & mask {
 		if slot := &v.words[i]; slot.id == 0 || v.endsWith(int(slot.end), word) {
 			return slot
 		}

@@ -5,6 +5,19 @@ import (
 	"unicode"
 )
 
+// lowered has the letters of ASCII in lower case, its digits, and zero for every other byte.
+var lowered = func() (lowered [256]byte) {
+	for c := range lowered {
+		switch c := byte(c); {
+		case isLetter(c):
+			lowered[c] = c | 0x20
+		case isDigit(c):
+			lowered[c] = c
+		}
+	}
+	return lowered
+}()
+
 func isLetter(c byte) bool   { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 func isDigit(c byte) bool    { return c >= '0' && c <= '9' }
 func isNameByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }

@@ -339,36 +339,51 @@ func (w *Words) word() {
 // letters appends the canonical form of the word at hand.
 func (w *Words) letters() {
 	start := len(w.buffer)
-	for w.at < len(w.text) {
-		c := w.text[w.at]
-		size := 1
-		switch {
-		case c >= 'a' && c <= 'z':
-			w.squeeze(start, c)
-		case c >= 'A' && c <= 'Z':
-			w.squeeze(start, c+'a'-'A')
-		case isDigit(c):
-			w.squeeze(start, c)
-		case c == '\'' && isLetter(w.peek(1)):
-			w.squeeze(start, c)
-		case c >= utf8.RuneSelf:
-			r, width := utf8.DecodeRuneInString(w.text[w.at:])
-			if r == '’' && isLetter(w.peek(width)) {
-				w.squeeze(start, '\'')
-			} else if isWordRune(r) {
-				w.room(start, utf8.AppendRune(w.buffer, unicode.ToLower(r)))
-			} else {
-				w.trim(start)
-				return
-			}
-			size = width
-		default:
-			w.trim(start)
-			return
-		}
-		w.at += size
+	for size := 1; size > 0; w.at += size {
+		w.run(start)
+		size = w.joint(start)
 	}
 	w.trim(start)
+}
+
+// run appends the ASCII letters and digits ahead to the word that began at start, of a longer run of one of them two.
+func (w *Words) run(start int) {
+	buffer, rest := w.buffer, w.text[w.at:]
+	i := 0
+	for ; i < len(rest); i++ {
+		c := lowered[rest[i]]
+		if c == 0 {
+			break
+		}
+		n := len(buffer)
+		if n-start < maxWordBytes && (n-start < 2 || buffer[n-1] != c || buffer[n-2] != c) {
+			buffer = append(buffer, c)
+		}
+	}
+	w.buffer, w.at = buffer, w.at+i
+}
+
+// joint appends what else may follow in the word that began at start, an inner apostrophe or a letter outside of ASCII, and returns its size in
+// the text; zero where the word ends.
+func (w *Words) joint(start int) int {
+	c := w.peek(0)
+	if c == '\'' && isLetter(w.peek(1)) {
+		w.squeeze(start, c)
+		return 1
+	}
+	if c < utf8.RuneSelf {
+		return 0
+	}
+	r, size := utf8.DecodeRuneInString(w.text[w.at:])
+	switch {
+	case r == '’' && isLetter(w.peek(size)):
+		w.squeeze(start, '\'')
+	case isWordRune(r):
+		w.room(start, utf8.AppendRune(w.buffer, unicode.ToLower(r)))
+	default:
+		return 0
+	}
+	return size
 }
 
 // trim takes the possessive "'s" off the word that began at start.
@@ -432,6 +447,9 @@ func (w *Words) cashtag() {
 // link reads http://…, https://… and www.….
 func (w *Words) link() bool {
 	rest := w.text[w.at:]
+	if c := rest[0] | 0x20; c != 'h' && c != 'w' { // as nearly always
+		return false
+	}
 	if !hasPrefixFold(rest, "http://") && !hasPrefixFold(rest, "https://") && !hasPrefixFold(rest, "www.") {
 		return false
 	}
