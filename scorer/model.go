@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"rcas/scorer/lexer"
 	"rcas/scorer/onnx"
@@ -103,7 +104,8 @@ func Load(ctx context.Context, dir string, options Options) (Model, error) {
 // Judgeable tells whether a text holds anything that mood could be read from: a word, a number or an emoji, beside links, user
 // names, cashtags and punctuation. A post without is kept and counted, but no model has a say on it.
 func Judgeable(text string) bool {
-	var words lexer.Words
+	words := splitters.Get().(*lexer.Words)
+	defer splitters.Put(words)
 	limit := 1 // nearly always the first word decides
 	if strings.IndexByte(text, '&') >= 0 {
 		limit = 16 // few words' worth of bytes may end inside an entity
@@ -120,6 +122,8 @@ func Judgeable(text string) bool {
 		}
 	}
 }
+
+var splitters = sync.Pool{New: func() any { return new(lexer.Words) }}
 
 // silent tells of a word that says nothing by itself.
 func silent(word []byte) bool {

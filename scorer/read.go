@@ -39,12 +39,10 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 		source, id string
 		micros     int64
 	}
-	seen := make(map[key]bool, len(tweets))
+	seen := make(map[key]struct{}, len(tweets))
 	for _, t := range tweets {
-		if k := (key{t.Source, t.ID, t.Time.UnixMicro()}); seen[k] {
+		if seen[key{t.Source, t.ID, t.Time.UnixMicro()}] = struct{}{}; len(seen) == len(posts) {
 			continue
-		} else {
-			seen[k] = true
 		}
 		coins := r.Matcher.Mentions(t.Text)
 		post := store.ScoredPost{Tweet: t, AuthorHash: authorHash(t), TextHash: textHash(t, coins)}
@@ -81,9 +79,14 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 	for i, kind := range kinds {
 		posts[asked[i][0]].Sentiments[asked[i][1]].Kind = kind
 	}
+	var space []string // for the words of many posts at once
 	for i := range posts {
 		if post := &posts[i]; len(post.Sentiments) > 0 && wordsCount(languages, post.Tweet, post.Sentiments[0].Kind) {
-			post.Terms = r.Terms.Of(post.Tweet.Text)
+			if cap(space) < maxTerms {
+				space = make([]string, 0, 16*maxTerms)
+			}
+			post.Terms = slices.Clip(r.Terms.Of(post.Tweet.Text, space))
+			space = space[len(post.Terms):len(post.Terms)]
 		}
 	}
 	return posts, nil

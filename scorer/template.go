@@ -22,8 +22,9 @@ const (
 // @names, numbers, cashtags, the names of coins, emoji, punctuation, and a last word that an archive cut ("…").
 type templater struct {
 	hash   fnv64
-	word   []byte
-	number bool // the word holds a digit
+	before fnv64 // the hash without the word that is being read
+	length int   // of that word
+	number bool  // that word holds a digit
 	words  int
 	bytes  int
 	linked bool
@@ -33,14 +34,18 @@ type templater struct {
 // fnv64 is the hash FNV-1a of the bytes added.
 type fnv64 uint64
 
+const (
+	fnv64Start fnv64 = 14695981039346656037
+	// fnv64OfRT is the hash of "rt", and of no other two bytes.
+	fnv64OfRT fnv64 = 638455649033483667
+)
+
 func (h *fnv64) add(c byte) { *h = (*h ^ fnv64(c)) * 1099511628211 }
 
 // textHash is the same for posts with the same template: for those that begin with the same words, as long as these are many enough to be
 // somebody's own. A short text repeats only its author's.
 func textHash(t *market.Tweet, coins []market.Mention) int64 {
-	f := templater{hash: 14695981039346656037}
-	var word [64]byte
-	f.word = word[:0]
+	f := templater{hash: fnv64Start, before: fnv64Start}
 	f.read(withoutCutWord(t.Text), coins)
 	if f.bytes < linkedBytes || f.bytes < sharedBytes && !f.linked {
 		for _, part := range [...]string{"\x00", t.Source, "\x00", authorOf(t)} {
@@ -77,7 +82,10 @@ func (f *templater) read(text string, coins []market.Mention) {
 		r, size := utf8.DecodeRuneInString(text[at:])
 		switch {
 		case unicode.IsLetter(r) || unicode.Is(unicode.Mn, r):
-			f.word = utf8.AppendRune(f.word, unicode.ToLower(r))
+			var word [utf8.UTFMax]byte
+			for _, c := range word[:utf8.EncodeRune(word[:], unicode.ToLower(r))] {
+				f.add(c)
+			}
 		case unicode.IsDigit(r):
 			f.number = true
 		case r == '’':
@@ -93,7 +101,7 @@ func (f *templater) read(text string, coins []market.Mention) {
 func (f *templater) ascii(c byte) {
 	switch class := classes[c]; {
 	case class&letter != 0:
-		f.word = append(f.word, c|class&capital)
+		f.add(c | class&capital)
 	case class == digit:
 		f.number = true
 	case c == '\'':
@@ -121,17 +129,20 @@ func (f *templater) skip(text string) int {
 	return end
 }
 
-// end takes in the word read so far. "rt" before all others is what a repost begins with.
+func (f *templater) add(c byte) {
+	f.hash.add(c)
+	f.length++
+}
+
+// end takes in the word read so far, or gives it up. "rt" before all others is what a repost begins with.
 func (f *templater) end() {
-	if len(f.word) > 0 && !f.number && !f.full && !(f.words == 0 && string(f.word) == "rt") {
-		for _, c := range f.word {
-			f.hash.add(c)
-		}
+	if f.length > 0 && !f.number && !f.full && !(f.words == 0 && f.length == len("rt") && f.hash == fnv64OfRT) {
 		f.hash.add(' ')
-		f.words, f.bytes = f.words+1, f.bytes+len(f.word)
+		f.before = f.hash
+		f.words, f.bytes = f.words+1, f.bytes+f.length
 		f.full = f.words >= openingWords && f.bytes >= openingBytes
 	}
-	f.word, f.number = f.word[:0], false
+	f.hash, f.length, f.number = f.before, 0, false
 }
 
 // withoutCutWord leaves out the word that "…" cuts off at the end of a text.

@@ -103,6 +103,6 @@ func BenchmarkTextHash(b *testing.B) {
 
 func TestTermsLeaveOutWhatSaysNothing(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []string{"halving", "soon"}, NewTerms().Of("the halving de la que soon and purcha…"))
-	require.Equal(t, []string{"halving"}, NewTerms().Of("not the halving https://t.co/abc …"))
+	require.Equal(t, []string{"halving", "soon"}, NewTerms().Of("the halving de la que soon and purcha…", nil))
+	require.Equal(t, []string{"halving"}, NewTerms().Of("not the halving https://t.co/abc …", nil))
 }

@@ -36,10 +36,9 @@ func NewTerms() *Terms {
 
 // Of returns the words of a text, lower case, each once: letters with digits and inner apostrophes or hyphens, at least two
 // letters; hashtags and cashtags without their sign; no links, no @names, no numbers, no stop words, and not the word that an archive cut
-// off at the end ("purcha…").
-func (t *Terms) Of(text string) []string {
+// off at the end ("purcha…"). They stand in space where it has room: whoever reads many posts need not allocate for each.
+func (t *Terms) Of(text string, space []string) []string {
 	text = withoutCutWord(text)
-	var space [maxTerms]string
 	terms := space[:0]
 	for at := 0; at < len(text) && len(terms) < maxTerms; {
 		field, ascii, slash := nextField(text[at:])
@@ -58,7 +57,7 @@ func (t *Terms) Of(text string) []string {
 	if len(terms) == 0 {
 		return nil
 	}
-	return slices.Clone(terms)
+	return terms
 }
 
 // nextField returns what text holds before its first space, whether that is ASCII alone, and whether it holds a slash.
