@@ -3,6 +3,7 @@ package market
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"rcas/market/lexicon"
@@ -215,6 +216,7 @@ type token struct {
 
 // reading gathers what the words of one text say.
 type reading struct {
+	tokens                       []token
 	certain, ambiguous, contexts []int32
 	// upper and lower count unknown words by the case of their letters.
 	upper, lower int
@@ -236,21 +238,21 @@ type Mention struct {
 	Symbol     string
 }
 
+// readings are used again: to make one takes as long as a short text.
+var readings = sync.Pool{New: func() any { return new(reading) }}
+
 // Match returns the symbols of the coins that text speaks of, sorted; nil for none.
 func (m *Matcher) Match(text string) []string {
-	var small [3][16]int32
-	r := reading{certain: small[0][:0], ambiguous: small[1][:0], contexts: small[2][:0]}
-	m.readAll(text, &r)
-	return m.conclude(&r)
+	r := m.readAll(text, false)
+	defer readings.Put(r)
+	return m.conclude(r)
 }
 
 // Mentions returns the places where the text names the coins of [Matcher.Match], in their order; nil for none. Where one word names two
 // coins, both have it.
 func (m *Matcher) Mentions(text string) []Mention {
-	var small [3][16]int32
-	var spans [16]span
-	r := reading{certain: small[0][:0], ambiguous: small[1][:0], contexts: small[2][:0], places: true, spans: spans[:0]}
-	m.readAll(text, &r)
+	r := m.readAll(text, true)
+	defer readings.Put(r)
 	company := len(r.certain) > 0
 	var mentions []Mention
 	for _, s := range r.spans {
@@ -264,12 +266,15 @@ func (m *Matcher) Mentions(text string) []Mention {
 	return mentions
 }
 
-func (m *Matcher) readAll(text string, r *reading) {
-	var space [96]token
-	tokens := m.tokens(text, space[:0], r)
-	for i := 0; i < len(tokens); {
-		i += m.read(text, tokens[i:], r)
+func (m *Matcher) readAll(text string, places bool) *reading {
+	r := readings.Get().(*reading)
+	*r = reading{tokens: r.tokens[:0], certain: r.certain[:0], ambiguous: r.ambiguous[:0], contexts: r.contexts[:0],
+		places: places, spans: r.spans[:0]}
+	m.cut(text, r)
+	for i := 0; i < len(r.tokens); {
+		i += m.read(text, r.tokens[i:], r)
 	}
+	return r
 }
 
 // ticker is the part of a phrase that names the coin: all of it, but where the coin is traded ("bought some SOL") the ticker alone.
@@ -295,8 +300,8 @@ func (r *reading) note(text string, tokens []token, asset int32, undecided *term
 	r.spans = append(r.spans, span{start, int(tokens[len(tokens)-1].end), asset, undecided})
 }
 
-// tokens cuts the text and looks its words up.
-func (m *Matcher) tokens(text string, tokens []token, r *reading) []token {
+// cut cuts the text into tokens and looks its words up.
+func (m *Matcher) cut(text string, r *reading) {
 	s, end := wordScanner{text: text}, -1
 	for s.next() {
 		id := m.lookup(s.lower[:s.filled])
@@ -308,13 +313,12 @@ func (m *Matcher) tokens(text string, tokens []token, r *reading) []token {
 				r.upper++
 			}
 		}
-		tokens = append(tokens, token{
+		r.tokens = append(r.tokens, token{
 			start: int32(s.start), end: int32(s.end), word: id, sigil: s.sigil, spaced: s.spaced,
 			joined: id != 0 && end >= 0 && isJoint(text[end:s.start]),
 		})
 		end = s.end
 	}
-	return tokens
 }
 
 // isJoint tells whether the text between two words leaves them one phrase.
