@@ -24,7 +24,7 @@ import (
 // of one core of a virtual AMD EPYC, of posts about bitcoin, this one reads 470,000, whatlanggo 3,300, lingua 640.
 type LanguageDetector struct {
 	words   *lexicon.Lexicon
-	rare    map[string]bool
+	rare    *lexicon.Lexicon
 	endings *lexicon.Lexicon
 	letters map[rune]languages
 }
@@ -34,9 +34,9 @@ type languages uint32
 
 // NewLanguageDetector returns a detector.
 func NewLanguageDetector() *LanguageDetector {
-	d := &LanguageDetector{words: lexicon.New(), rare: map[string]bool{}, endings: lexicon.New(), letters: map[rune]languages{}}
+	d := &LanguageDetector{words: lexicon.New(), rare: lexicon.New(), endings: lexicon.New(), letters: map[rune]languages{}}
 	for _, w := range strings.Fields(rareEnglish) {
-		d.rare[w] = true
+		d.rare.Set(w, 1)
 	}
 	for i, l := range languageTable {
 		bit := languages(1) << i
@@ -150,23 +150,13 @@ func (d *LanguageDetector) read(text string, scripts *scriptCount, points *[len(
 		if s.sigil != 0 && !s.spaced {
 			continue
 		}
-		if s.plainASCII(text) {
-			scripts.latin += s.end - s.start
-		} else {
+		if s.hasRunes {
 			d.readLetters(text[s.start:s.end], scripts, points)
+		} else {
+			scripts.latin += s.end - s.start
 		}
 		d.readWord(s.lower[:s.filled], points)
 	}
-}
-
-// plainASCII tells whether the word holds ASCII letters only.
-func (w word) plainASCII(text string) bool {
-	for i := w.start; i < w.end; i++ {
-		if text[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // readWord adds the points of a known word, or else of its ending.
@@ -193,7 +183,7 @@ func (d *LanguageDetector) addWord(lower []byte, set languages, points *[len(lan
 		return
 	}
 	set.add(points, wordPoints)
-	if len(lower) <= maxRareEnglish && d.rare[string(lower)] {
+	if len(lower) <= maxRareEnglish && d.rare.Get(lower) != 0 {
 		points[0] += letterPoints - int(set&1)*wordPoints
 	}
 }

@@ -28,8 +28,8 @@ type word struct {
 	sigil byte
 	// spaced tells that a space stands between sigil and word, as in scraped texts.
 	spaced bool
-	// hasUpper and hasLower tell of the letters' case.
-	hasUpper, hasLower bool
+	// hasUpper and hasLower tell of the letters' case, and hasRunes of characters above 0x7F.
+	hasUpper, hasLower, hasRunes bool
 }
 
 const (
@@ -184,6 +184,7 @@ func (s *wordScanner) readRunes() {
 
 func (s *wordScanner) readRune(r rune) {
 	low := unicode.ToLower(r)
+	s.hasRunes = true
 	s.hasUpper = s.hasUpper || low != r
 	s.hasLower = s.hasLower || unicode.IsLower(r)
 	if s.filled <= maxWordBytes-utf8.UTFMax {
