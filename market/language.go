@@ -32,6 +32,12 @@ type LanguageDetector struct {
 // languages is a set of languages, a bit for each index of languageTable.
 type languages uint32
 
+// endsLonger stands beside the languages of an ending, or alone, where a longer ending ends in it.
+const endsLonger languages = 1 << 31
+
+// What endings that count have at least and at most, in bytes. Before one there are three bytes and more.
+const shortEnding, longEnding = 3, 5
+
 // NewLanguageDetector returns a detector.
 func NewLanguageDetector() *LanguageDetector {
 	d := &LanguageDetector{words: lexicon.New(), rare: lexicon.New(), endings: lexicon.New(), letters: map[rune]languages{}}
@@ -45,6 +51,9 @@ func NewLanguageDetector() *LanguageDetector {
 		}
 		for _, ending := range strings.Fields(l.endings) {
 			d.endings.Set(ending, d.endings.Get([]byte(ending))|uint32(bit))
+			if tail := ending[len(ending)-shortEnding:]; tail != ending {
+				d.endings.Set(tail, d.endings.Get([]byte(tail))|uint32(endsLonger))
+			}
 		}
 		for _, letter := range l.letters {
 			d.letters[letter] |= bit
@@ -168,12 +177,19 @@ func (d *LanguageDetector) readWord(lower []byte, points *[len(languageTable)]in
 		d.addWord(lower, set, points)
 		return
 	}
-	for n := min(5, len(lower)-3); n >= 3; n-- {
-		if set := languages(d.endings.Get(lower[len(lower)-n:])); set != 0 {
-			set.add(points, letterPoints)
-			return
+	if len(lower) < 2*shortEnding {
+		return
+	}
+	short := languages(d.endings.Get(lower[len(lower)-shortEnding:]))
+	if short&endsLonger != 0 {
+		for n := min(longEnding, len(lower)-shortEnding); n > shortEnding; n-- {
+			if set := languages(d.endings.Get(lower[len(lower)-n:])); set != 0 {
+				set.add(points, letterPoints)
+				return
+			}
 		}
 	}
+	(short &^ endsLonger).add(points, letterPoints)
 }
 
 // addWord adds the points of a known word. A single letter is half a word, and a rare English word half of one to English.
