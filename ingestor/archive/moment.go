@@ -111,7 +111,7 @@ func dashed(s string) string {
 		day := m[1][:4] + "-" + m[1][4:6] + "-" + m[1][6:]
 		return day + " " + m[2] + ":" + m[3] + ":" + first(m[4], "00") + "." + first(m[5], "000")
 	}
-	if len(s) >= 8 && isDay(s[:8]) && (len(s) == 8 || s[8] == ' ') {
+	if (len(s) == 8 || len(s) > 8 && s[8] == ' ') && isDay(s[:8]) {
 		return s[:4] + "-" + s[4:6] + "-" + s[6:]
 	}
 	return s
