@@ -41,6 +41,11 @@ func (t *Terms) Of(text string, space []string) []string {
 	text = withoutCutWord(text)
 	terms := space[:0]
 	for at := 0; at < len(text) && len(terms) < maxTerms; {
+		if n, letters, seen := run(text[at:]); n > 0 && (at+n == len(text) || isSpace(text[at+n])) { // a word between spaces, as most are
+			terms = t.add(terms, text[at:at+n], letters, seen)
+			at += n
+			continue
+		}
 		field, ascii, slash := nextField(text[at:])
 		at += len(field)
 		switch {
@@ -84,39 +89,47 @@ func nextField(text string) (field string, ascii, slash bool) {
 	return text, ascii, slash
 }
 
-// ofASCII adds the words of a field of ASCII, which most are, without a copy of those in lower case.
+// ofASCII adds the words of a field of ASCII.
 func (t *Terms) ofASCII(terms []string, field string) []string {
 	for at := 0; at < len(field) && len(terms) < maxTerms; {
-		if classes[field[at]]&(letter|digit) == 0 {
-			at++
-			continue
-		}
-		start, letters, seen := at, 0, uint8(0)
-		for ; at < len(field); at++ {
-			class := classes[field[at]]
-			if class&(letter|digit|joint) == 0 {
-				break
-			}
-			letters += int(class & letter)
-			seen |= class
-		}
-		word := field[start:at]
-		for classes[word[len(word)-1]] == joint {
-			word = word[:len(word)-1]
-		}
-		if n := len(word) - len("'s"); n > 0 && word[n] == '\'' && word[n+1]|0x20 == 's' {
-			word, letters = word[:n], letters-1
-		}
-		if letters >= 2 && len(word) <= longestTerm {
-			terms = t.add(terms, word, seen&capital != 0)
-		}
+		n, letters, seen := run(field[at:])
+		terms = t.add(terms, field[at:at+n], letters, seen)
+		at += n + 1
 	}
 	return terms
 }
 
-// add adds a word of ASCII that is worth it, in lower case.
-func (t *Terms) add(terms []string, word string, capitals bool) []string {
-	if !capitals {
+// run returns how many ASCII characters of words text begins with, how many of these are letters, and all their classes.
+func run(text string) (n, letters int, seen uint8) {
+	for ; n < len(text); n++ {
+		class := classes[text[n]]
+		if class&(letter|digit|joint) == 0 {
+			break
+		}
+		letters += int(class & letter)
+		seen |= class
+	}
+	return n, letters, seen
+}
+
+// add adds a word of ASCII with so many letters, and of these classes, if it is worth it: in lower case, and without a copy where it is that.
+func (t *Terms) add(terms []string, word string, letters int, seen uint8) []string {
+	if letters < 2 {
+		return terms
+	}
+	for classes[word[0]] == joint {
+		word = word[1:]
+	}
+	for classes[word[len(word)-1]] == joint {
+		word = word[:len(word)-1]
+	}
+	if n := len(word) - len("'s"); word[n] == '\'' && word[n+1]|0x20 == 's' {
+		word, letters = word[:n], letters-1
+	}
+	if letters < 2 || len(word) > longestTerm {
+		return terms
+	}
+	if seen&capital == 0 {
 		if t.stop.Get([]byte(word)) == 0 && !slices.Contains(terms, word) {
 			terms = append(terms, word)
 		}
