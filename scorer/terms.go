@@ -130,7 +130,7 @@ func (t *Terms) add(terms []string, word string, letters int, seen uint8) []stri
 		return terms
 	}
 	if seen&capital == 0 {
-		if t.stop.Get([]byte(word)) == 0 && !slices.Contains(terms, word) {
+		if t.stop.Get([]byte(word)) == 0 && !has(terms, []byte(word)) {
 			terms = append(terms, word)
 		}
 		return terms
@@ -149,7 +149,7 @@ func (t *Terms) add(terms []string, word string, letters int, seen uint8) []stri
 // has tells whether the word is among the terms; of so few, looking through them all is quicker than a map.
 func has(terms []string, word []byte) bool {
 	for _, term := range terms {
-		if term == string(word) {
+		if term[0] == word[0] && term == string(word) { // without a call for nearly all
 			return true
 		}
 	}
