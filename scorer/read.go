@@ -41,7 +41,7 @@ func (r *Reader) Read(ctx context.Context, tweets []*market.Tweet) ([]store.Scor
 	}
 	seen := make(map[key]struct{}, len(tweets))
 	for _, t := range tweets {
-		if seen[key{t.Source, t.ID, t.Time.UnixMicro()}] = struct{}{}; len(seen) == len(posts) {
+		if seen[key{t.Source, t.ID, t.Time.UnixMicro()}] = struct{}{}; len(seen) == len(posts) { // it was there
 			continue
 		}
 		coins := r.Matcher.Mentions(t.Text)
