@@ -36,7 +36,7 @@ type languages uint32
 const endsLonger languages = 1 << 31
 
 // What endings that count have at least and at most, in bytes. Before one there are three bytes and more.
-const shortEnding, longEnding = 3, 5
+const shortEnding, longEnding = 3, 6
 
 // NewLanguageDetector returns a detector.
 func NewLanguageDetector() *LanguageDetector {

@@ -161,3 +161,12 @@ func TestLanguageOfTaggedTexts(t *testing.T) {
 		require.Equal(t, c.want, d.Language(c.text, c.tag), "%s: %s", c.tag, c.text)
 	}
 }
+
+func TestEndingsAreOfLengthsThatAreLookedAt(t *testing.T) {
+	t.Parallel()
+	for _, l := range languageTable {
+		for _, ending := range strings.Fields(l.endings) {
+			require.True(t, shortEnding <= len(ending) && len(ending) <= longEnding, "%q of %s", ending, l.code)
+		}
+	}
+}
