@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,9 @@ UNION ALL
 SELECT false, author_hash, symbol, time, source, id, repeat FROM sentiments
 WHERE author_hash = ANY($4::integer[]) AND time >= time_bucket('1 hour', $2::timestamptz)
   AND time < time_bucket('1 hour', $3::timestamptz) + INTERVAL '1 hour'`
+
+// maxPosts is how many posts of an author about a coin in an hour of UTC are no repeats for their number.
+const maxPosts = 3
 
 // voice is what a post says, or who says it about a coin in an hour of UTC: what more than one of is a repeat.
 type voice struct {
@@ -38,12 +42,70 @@ func (v *voice) compareGroup(w *voice) int {
 	return cmp.Or(cmp.Compare(v.hash, w.hash), cmp.Compare(v.hour, w.hour), cmp.Compare(v.symbol, w.symbol))
 }
 
+// loud knows of authors with three posts about a coin in an hour when the third of them was, so that these, of which some write hundreds, are
+// not looked for again and again: what comes later is a repeat, whatever else is stored.
+type loud struct {
+	mu    sync.Mutex
+	third map[loudKey]int64
+}
+
+type loudKey struct {
+	author int64
+	symbol string
+	hour   int64
+}
+
+// mostLoud bounds the memory that they take, to some megabytes.
+const mostLoud = 1 << 16
+
+func (v *voice) loudKey() loudKey { return loudKey{v.hash, v.symbol, v.hour} }
+
+// isRepeat tells of an author's post that is surely one.
+func (l *loud) isRepeat(v *voice) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	third, known := l.third[v.loudKey()]
+	return known && v.at > third
+}
+
+// learn takes in what is stored of authors.
+func (l *loud) learn(stored []*voice) {
+	slices.SortFunc(stored, (*voice).compare)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	posts := 0
+	for i, v := range stored {
+		switch {
+		case i == 0 || v.compareGroup(stored[i-1]) != 0:
+			posts = 1
+		case v.compare(stored[i-1]) != 0: // not the row of another model
+			posts++
+		default:
+			continue
+		}
+		if posts != maxPosts {
+			continue
+		}
+		if l.third == nil || len(l.third) >= mostLoud {
+			l.third = make(map[loudKey]int64)
+		}
+		l.third[v.loudKey()] = v.at
+	}
+}
+
 // judge tells which rows are repeats, beside each other and what is stored: reposts; the same text as another post of the hour before it;
 // and an author's fourth post or later about a coin in an hour of UTC. It returns whether [findRepeats] must look once the rows are there: for
 // some of what is stored becomes a repeat by them; or for posts of two sources at the same instant, of which the database's collation tells
 // which one comes first.
-func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx) (unsure bool, err error) {
+func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx, loud *loud) (unsure bool, err error) {
 	texts, authors := c.voices()
+	copy(c.repeat, c.repost)
+	authors = slices.DeleteFunc(authors, func(v *voice) bool {
+		c.loud[v.first] = loud.isRepeat(v)
+		c.repeat[v.first] = c.repeat[v.first] || c.loud[v.first]
+		return c.loud[v.first]
+	})
+	asked := len(authors)
 	query, err := tx.Query(ctx, findVoices, c.beside()...)
 	if err != nil {
 		return false, err
@@ -62,11 +124,11 @@ func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx) (unsure bool, e
 	}); err != nil {
 		return false, err
 	}
-	copy(c.repeat, c.repost)
+	loud.learn(authors[asked:])
 	byText := c.mark(texts, func(v, last *voice, _ int) bool {
 		return last != nil && v.at-last.at < int64(time.Hour/time.Microsecond)
 	})
-	byAuthor := c.mark(authors, func(_, _ *voice, place int) bool { return place > 3 })
+	byAuthor := c.mark(authors, func(_, _ *voice, place int) bool { return place > maxPosts })
 	return byText || byAuthor, nil
 }
 

@@ -126,7 +126,7 @@ type SentimentsStored struct {
 
 // InsertSentiments stores what one model read, the words of posts that no model had read before, and what was counted, in
 // one transaction. Rows stored before change nothing and count nothing. All posts must bear the same model, and each post may
-// occur once. Any number may insert at the same time.
+// occur once. Any number may insert at the same time; those of one Store do so one after the other, for whoever is alone need not look again.
 //
 // Which posts are repeats, and so which words count, does not depend on the order in which they arrive: what is stored is looked for
 // before, and, where rows are late or others are committed meanwhile, once more after the rows are committed. Of two transactions the one that commits last sees the rows of both. Who was
@@ -149,6 +149,8 @@ func (s *Store) InsertSentiments(ctx context.Context, model string, posts []Scor
 	}
 	var stored SentimentsStored
 	var sure bool
+	s.scoring.Lock()
+	defer s.scoring.Unlock()
 	err = s.sentimentsAgain.store(func(fresh bool) (int64, error) {
 		stored, sure, err = s.insertSentiments(ctx, scoreTogether, model, posts, rows, fresh)
 		if errors.Is(err, errNotActive) {
@@ -197,7 +199,7 @@ func (s *Store) insertSentiments(ctx context.Context, turn, model string, posts 
 		if err != nil {
 			return err
 		}
-		unsure, err := rows.prepare(ctx, tx, model)
+		unsure, err := rows.prepare(ctx, tx, model, &s.loud)
 		if err != nil {
 			return err
 		}
@@ -240,8 +242,8 @@ func takeTurn(ctx context.Context, tx pgx.Tx, turn, model string) (first bool, e
 
 // prepare tells of the rows what the database knows: which are repeats, and which words are stored: those that count, which are not those of a
 // row that another model has scored before, nor of a post whose deletion came first.
-func (c *sentimentColumns) prepare(ctx context.Context, tx pgx.Tx, model string) (unsure bool, err error) {
-	if unsure, err = c.judge(ctx, tx); err != nil {
+func (c *sentimentColumns) prepare(ctx context.Context, tx pgx.Tx, model string, loud *loud) (unsure bool, err error) {
+	if unsure, err = c.judge(ctx, tx, loud); err != nil {
 		return false, err
 	}
 	known, err := c.findKnown(ctx, tx, model)
@@ -394,7 +396,7 @@ type sentimentColumns struct {
 	weight                      []float32
 	reach                       []float64
 	repost, known               []bool // known: the author is
-	repeat                      []bool
+	repeat, loud                []bool // loud: it is a repeat, whatever else its author wrote
 	authorHash                  []int32
 	textHash                    []int64
 	first, last                 time.Time
@@ -407,8 +409,8 @@ func newSentimentColumns(n int) *sentimentColumns {
 		time: make([]time.Time, 0, n), source: make([]string, 0, n), id: make([]string, 0, n), symbol: make([]string, 0, n),
 		negative: make([]*float32, 0, n), neutral: make([]*float32, 0, n), positive: make([]*float32, 0, n), skipped: make([]*string, 0, n),
 		kind: make([]*string, 0, n), words: make([]*string, 0, n), terms: make([]*string, n), weight: make([]float32, 0, n),
-		reach: make([]float64, 0, n), repost: make([]bool, 0, n), known: make([]bool, 0, n), repeat: make([]bool, n), authorHash: make([]int32, 0, n),
-		textHash: make([]int64, 0, n), owner: make([]int, 0, n), place: make([]int, 0, n),
+		reach: make([]float64, 0, n), repost: make([]bool, 0, n), known: make([]bool, 0, n), repeat: make([]bool, n), loud: make([]bool, n),
+		authorHash: make([]int32, 0, n), textHash: make([]int64, 0, n), owner: make([]int, 0, n), place: make([]int, 0, n),
 	}
 }
 
@@ -481,11 +483,11 @@ func kindOf(s *market.Sentiment) *string {
 	return &kind
 }
 
-// authors are those who may have posted more than once.
+// authors are those of whom more must be known.
 func (c *sentimentColumns) authors() []int32 {
 	var known []int32
 	for i, hash := range c.authorHash {
-		if c.known[i] {
+		if c.known[i] && !c.loud[i] {
 			known = append(known, hash)
 		}
 	}

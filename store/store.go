@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,8 @@ type Store struct {
 	log      *slog.Logger
 
 	tweetsAgain, sentimentsAgain, pricesAgain again
+	scoring                                   sync.Mutex // held while sentiments are added
+	loud                                      loud
 }
 
 // Open connects to the database, starting the embedded one when no URL is given. It does not migrate.

@@ -226,9 +226,10 @@ func TestRepeatsDoNotDependOnOrder(t *testing.T) {
 	var workers errgroup.Group
 	const atOnce = 4
 	for w := range atOnce {
+		process := storetest.Another(t, s)
 		workers.Go(func() error {
 			for i := w; i < len(batches); i += atOnce {
-				if _, err := s.InsertSentiments(t.Context(), "m", batches[i]); err != nil {
+				if _, err := process.InsertSentiments(t.Context(), "m", batches[i]); err != nil {
 					return err
 				}
 			}

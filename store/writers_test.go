@@ -13,7 +13,7 @@ import (
 	"rcas/store/storetest"
 )
 
-// BenchmarkScorers adds batches of 2,000 posts, each about one coin with eight words, by one, two and four writers at once: on a native
+// BenchmarkScorers adds batches of 2,000 posts, each about one coin with eight words, by one, two and four processes at once: on a native
 // server (RCAS_TEST_DATABASE_URL), for the embedded database takes one session at a time.
 func BenchmarkScorers(b *testing.B) {
 	for _, writers := range []int{1, 2, 4} {
@@ -24,13 +24,14 @@ func BenchmarkScorers(b *testing.B) {
 			started := time.Now()
 			var group errgroup.Group
 			for range writers {
+				process := storetest.Another(b, s)
 				group.Go(func() error {
 					for {
 						n := int(next.Add(1))
 						if n > b.N {
 							return nil
 						}
-						if _, err := s.InsertSentiments(b.Context(), "m", scoredBatch(n, 2000)); err != nil {
+						if _, err := process.InsertSentiments(b.Context(), "m", scoredBatch(n, 2000)); err != nil {
 							return err
 						}
 					}

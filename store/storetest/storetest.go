@@ -62,6 +62,12 @@ func Unmigrated(t testing.TB) *store.Store {
 	return open(t, store.Config{Dir: t.TempDir()}, false)
 }
 
+// Another opens the database of a store once more, as another process does.
+func Another(t testing.TB, s *store.Store) *store.Store {
+	t.Helper()
+	return open(t, store.Config{URL: s.URL(), Embedded: s.Embedded()}, false)
+}
+
 func open(t testing.TB, cfg store.Config, migrate bool) *store.Store {
 	t.Helper()
 	s, err := store.Open(context.Background(), cfg)
