@@ -16,7 +16,7 @@ func newBenchSQL(s *settings) *cobra.Command {
 		Short: "Measure the SQL functions on a month of trades and sentiments",
 		Long: `Make up 30 days of trades and sentiments of 10 coins in the database of --database-url (an empty one of its own, on a native server),
 bring the windows up to date, and ask for 24 hours at five minutes again and again. What is there from a run before is not made again.
-60 million rows, as by default, are 50 million trades and 10 million sentiments, and take 15 GB; more and fewer are spread over the same time.`,
+60 million rows, as by default, are 50 million trades and 10 million sentiments, and take some 10 GB; more and fewer are spread over the same time.`,
 		Args: cobra.NoArgs,
 	}
 	millions := cmd.Flags().Int64("millions", 60, "how many million rows, of which five in six are trades")
