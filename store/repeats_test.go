@@ -20,7 +20,7 @@ func TestLatePostsMarkRepeatsInADenseCompressedDay(t *testing.T) {
 	storetest.Exec(t, s, `INSERT INTO sentiments (time, source, id, symbol, model, negative, neutral, positive, score, weight, reach, repeat, author_hash, text_hash)
 		SELECT $2::timestamptz + i * (INTERVAL '1 day' / $1), 'test', 'old' || i, symbol, 'm', 0.25, 0.25, 0.5, 0.25, 1, 1, false, i, i
 		FROM generate_series(1, $1::integer) AS i, unnest(ARRAY['BTC', 'ETH']) AS symbol`, n, noon)
-	storetest.Exec(t, s, `SELECT compress_chunk(c) FROM show_chunks('sentiments') AS c`)
+	storetest.Exec(t, s, `SELECT compress_chunk(c, if_not_compressed => true) FROM show_chunks('sentiments') AS c`)
 	var late []store.ScoredPost
 	for i := range 300 { // the same text as a post of the compressed day, ten minutes earlier
 		of := 1 + i*n/300
@@ -64,7 +64,7 @@ func TestDeletedPostsKeepNoWords(t *testing.T) {
 		score(i)
 	}
 	keep(posts[0], posts[1])
-	storetest.Exec(t, s, `SELECT compress_chunk(c) FROM unnest(ARRAY['tweets', 'sentiments']) AS h, show_chunks(h) AS c`)
+	storetest.Exec(t, s, `SELECT compress_chunk(c, if_not_compressed => true) FROM unnest(ARRAY['tweets', 'sentiments']) AS h, show_chunks(h) AS c`)
 	forget("0")
 	forget("2")
 	require.Contains(t, noted(), "2BTCmoon pump", "nobody knows yet when it was posted")
