@@ -100,11 +100,7 @@ func (l *loud) learn(stored []*voice) {
 func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx, loud *loud) (unsure bool, err error) {
 	texts, authors := c.voices()
 	copy(c.repeat, c.repost)
-	authors = slices.DeleteFunc(authors, func(v *voice) bool {
-		c.loud[v.first] = loud.isRepeat(v)
-		c.repeat[v.first] = c.repeat[v.first] || c.loud[v.first]
-		return c.loud[v.first]
-	})
+	authors = c.without(authors, loud)
 	asked := len(authors)
 	query, err := tx.Query(ctx, findVoices, c.beside()...)
 	if err != nil {
@@ -130,6 +126,15 @@ func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx, loud *loud) (un
 	})
 	byAuthor := c.mark(authors, func(_, _ *voice, place int) bool { return place > maxPosts })
 	return byText || byAuthor, nil
+}
+
+// without marks the rows of loud authors, and leaves the others.
+func (c *sentimentColumns) without(authors []*voice, loud *loud) []*voice {
+	return slices.DeleteFunc(authors, func(v *voice) bool {
+		c.loud[v.first] = loud.isRepeat(v)
+		c.repeat[v.first] = c.repeat[v.first] || c.loud[v.first]
+		return c.loud[v.first]
+	})
 }
 
 // beside are the arguments of findVoices and of findRepeats.

@@ -93,3 +93,19 @@ func TestWordsOfNoPerson(t *testing.T) {
 		require.Equal(t, [][]any{{"BTC", int64(1)}, {"ETH", int64(1)}}, storetest.Rows(t, s, `SELECT symbol, sum(n)::bigint FROM term_counts GROUP BY 1 ORDER BY 1`))
 	}
 }
+
+// TestAuthorsFourthPosts has one author write all posts of an hour, one at a time and not in their order, to a store that remembers the first
+// three: in every state the three earliest of those that are stored are no repeats, and all others are.
+func TestAuthorsFourthPosts(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	for i, minute := range []int{30, 40, 50, 55, 58, 45, 35, 59, 10, 20, 57, 5, 15} {
+		p := scored(tweet(i, noon.Add(time.Duration(minute)*time.Minute)))
+		p.AuthorHash, p.TextHash = 7, int64(i)
+		_, err := s.InsertSentiments(t.Context(), "m", []store.ScoredPost{p})
+		require.NoError(t, err)
+		storetest.RequireNone(t, s, `SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY time) AS place FROM sentiments) AS s
+			WHERE repeat <> (place > 3)`)
+	}
+	require.EqualValues(t, 20, storetest.Value[int64](t, s, `SELECT count(*) FROM sentiments WHERE repeat`))
+}
