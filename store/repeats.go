@@ -68,22 +68,24 @@ func (l *loud) isRepeat(v *voice) bool {
 	return known && v.at > third
 }
 
-// learn takes in what is stored of authors.
-func (l *loud) learn(stored []*voice) {
-	slices.SortFunc(stored, (*voice).compare)
+// learn takes in what is stored of authors, whose voices are in their order.
+func (l *loud) learn(authors []*voice) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var last *voice
 	posts := 0
-	for i, v := range stored {
+	for _, v := range authors {
 		switch {
-		case i == 0 || v.compareGroup(stored[i-1]) != 0:
+		case v.first < v.after: // of the batch, which may yet be rolled back
+			continue
+		case last == nil || v.compareGroup(last) != 0:
 			posts = 1
-		case v.compare(stored[i-1]) != 0: // not the row of another model
+		case v.compare(last) != 0: // not the row of another model
 			posts++
 		default:
 			continue
 		}
-		if posts != maxPosts {
+		if last = v; posts != maxPosts {
 			continue
 		}
 		if l.third == nil || len(l.third) >= mostLoud {
@@ -101,7 +103,6 @@ func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx, loud *loud) (un
 	texts, authors := c.voices()
 	copy(c.repeat, c.repost)
 	authors = c.without(authors, loud)
-	asked := len(authors)
 	query, err := tx.Query(ctx, findVoices, c.beside()...)
 	if err != nil {
 		return false, err
@@ -120,11 +121,11 @@ func (c *sentimentColumns) judge(ctx context.Context, tx pgx.Tx, loud *loud) (un
 	}); err != nil {
 		return false, err
 	}
-	loud.learn(authors[asked:])
 	byText := c.mark(texts, func(v, last *voice, _ int) bool {
 		return last != nil && v.at-last.at < int64(time.Hour/time.Microsecond)
 	})
 	byAuthor := c.mark(authors, func(_, _ *voice, place int) bool { return place > maxPosts })
+	loud.learn(authors)
 	return byText || byAuthor, nil
 }
 
@@ -167,8 +168,9 @@ func (c *sentimentColumns) voices() (texts, authors []*voice) {
 	return texts, authors
 }
 
-// mark marks the rows of voices that say again what was said: again is asked of each voice about the last one of another post before it,
-// nil where there is none, and about its place. A post of another source at the same instant is neither before nor after it.
+// mark puts voices in their order, and marks the rows of those that say again what was said: again is asked of each voice about the last one of
+// another post before it, nil where there is none, and about its place. A post of another source at the same instant is neither before nor after
+// it.
 func (c *sentimentColumns) mark(voices []*voice, again func(v, last *voice, place int) bool) (unsure bool) {
 	slices.SortFunc(voices, (*voice).compare)
 	for from := 0; from < len(voices); {

@@ -368,7 +368,7 @@ func (w *Words) run(start int) {
 func (w *Words) joint(start int) int {
 	c := w.peek(0)
 	if c == '\'' && isLetter(w.peek(1)) {
-		w.squeeze(start, c)
+		w.room(start, append(w.buffer, c))
 		return 1
 	}
 	if c < utf8.RuneSelf {
@@ -377,7 +377,7 @@ func (w *Words) joint(start int) int {
 	r, size := utf8.DecodeRuneInString(w.text[w.at:])
 	switch {
 	case r == '’' && isLetter(w.peek(size)):
-		w.squeeze(start, '\'')
+		w.room(start, append(w.buffer, '\''))
 	case isWordRune(r):
 		w.room(start, utf8.AppendRune(w.buffer, unicode.ToLower(r)))
 	default:
@@ -392,15 +392,6 @@ func (w *Words) trim(start int) {
 	if n-start > 3 && w.buffer[n-1] == 's' && w.buffer[n-2] == '\'' {
 		w.buffer = w.buffer[:n-2]
 	}
-}
-
-// squeeze appends a byte of the word that began at start, unless the word already ends in two of it.
-func (w *Words) squeeze(start int, c byte) {
-	n := len(w.buffer)
-	if n-start >= 2 && w.buffer[n-1] == c && w.buffer[n-2] == c {
-		return
-	}
-	w.room(start, append(w.buffer, c))
 }
 
 // room takes the longer buffer, unless the word that began at start has become too long.
